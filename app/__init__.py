@@ -1,0 +1,1 @@
+"""The Lockstep service: main > api > control > (store | schedules) > (errors | settings) > schemas."""

@@ -1,0 +1,63 @@
+"""What every wire model shares: strict types, no unknown fields, finite numbers, and the names in use."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_STEP = 2**53  # above it float64 no longer tells neighbouring steps apart
+
+
+class Model(BaseModel):
+    """A request or answer. Strict: `true` is no number, `"1"` is no number, `nan` is no value, a typo is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as plain JSON data, without the fields that nobody set."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
+Count = Annotated[int, Field(ge=1, le=MAX_STEP)]
+Positive = Annotated[float, Field(gt=0)]
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$")]
+TrackName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9_.:-]{1,100}/)?[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+
+
+class Pointed(Model):
+    """One thing that is wrong, or worth a warning, and where: an RFC 6901 pointer into the request."""
+
+    pointer: str
+    detail: str
+
+
+class Warned(Model):
+    """A warning: the request was accepted, and this is what its author should know."""
+
+    code: str
+    detail: str
+    pointer: str = ""
+
+
+class Problem(Model):
+    """An error answer, `application/problem+json` (RFC 9457). Conflicts carry further members that say what holds."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Pointed] = Field(default_factory=list)
+
+
+Encoding = Literal["application/json", "application/octet-stream"]
