@@ -1,0 +1,342 @@
+"""The store: every SQL statement of Lockstep. The contract stands in `app.store`."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import RunExists, UnknownRun
+from app.store.dialects import StoreError, dialect_of
+from app.store.records import (
+    AnswerRow,
+    AttemptRow,
+    EventRow,
+    JsonObject,
+    RevisionRow,
+    RunRow,
+    Segment,
+    UnverifiedRow,
+    WorkerRow,
+)
+from app.store.tables import answers, attempts, events, revisions, runs, segments, unverified, workers
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _columns(table: Table, record: type[Any]) -> list[Any]:
+    return [table.c[field.name] for field in fields(record)]
+
+
+RUN, ATTEMPT, REVISION = _columns(runs, RunRow), _columns(attempts, AttemptRow), _columns(revisions, RevisionRow)
+SEGMENT, WORKER, EVENT = _columns(segments, Segment), _columns(workers, WorkerRow), _columns(events, EventRow)
+UNVERIFIED, ANSWER = _columns(unverified, UnverifiedRow), _columns(answers, AnswerRow)
+
+
+class Reader:
+    """Reads within one snapshot. A name that no run has raises `UnknownRun`; nothing else of ours is raised."""
+
+    def __init__(self, connection: Connection, clock: ColumnElement[float]) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def now(self) -> float:
+        """The database's clock, in seconds since 1970."""
+        return float(self._connection.execute(select(self._clock)).scalar_one())
+
+    def run(self, name: str) -> RunRow:
+        """The run of this name."""
+        row = self._connection.execute(select(*RUN).where(runs.c.name == name)).one_or_none()
+        return _run(row, name)
+
+    def find_runs(
+        self, *, status: str | None, labels: Mapping[str, str], after: int | None, limit: int
+    ) -> list[RunRow]:
+        """Runs, newest first, below the id `after`; only those that have the status and all the labels."""
+        query = select(*RUN).order_by(runs.c.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(runs.c.status == status)
+        if after is not None:
+            query = query.where(runs.c.id < after)
+        for key, value in labels.items():
+            query = query.where(runs.c.labels[key].as_string() == value)
+        return [RunRow(*row) for row in self._connection.execute(query)]
+
+    def attempts(self, run_id: int) -> list[AttemptRow]:
+        """All attempts of a run, the first one first."""
+        query = select(*ATTEMPT).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
+        return [AttemptRow(*row) for row in self._connection.execute(query)]
+
+    def revision(self, run_id: int, number: int) -> RevisionRow | None:
+        """One revision by its number."""
+        query = select(*REVISION).where(revisions.c.run_id == run_id, revisions.c.number == number)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else RevisionRow(*row)
+
+    def revisions(self, run_id: int, *, after: int = 0, limit: int = 1_000_000) -> list[RevisionRow]:
+        """All revisions, dropped and cancelled ones too, by number, from the one after `after` on."""
+        query = select(*REVISION).where(revisions.c.run_id == run_id, revisions.c.number > after)
+        query = query.order_by(revisions.c.number).limit(limit)
+        return [RevisionRow(*row) for row in self._connection.execute(query)]
+
+    def curve(self, run_id: int, attempt: int, start: int) -> list[RevisionRow]:
+        """The revisions that make the curve of an attempt from `start` on, by (from_step, number).
+
+        First the one in force at `start`, then every later one. Cancelled ones are not in it, nor those that a rewind
+        up to that attempt dropped.
+        """
+        holds = and_(
+            revisions.c.run_id == run_id,
+            revisions.c.attempt <= attempt,
+            revisions.c.cancelled_by.is_(None),
+            or_(revisions.c.dropped_in.is_(None), revisions.c.dropped_in > attempt),
+        )
+        order = (revisions.c.from_step, revisions.c.number)
+        before = (
+            select(*REVISION).where(holds, revisions.c.from_step <= start).order_by(*(c.desc() for c in order)).limit(1)
+        )
+        later = select(*REVISION).where(holds, revisions.c.from_step > start).order_by(*order)
+        rows = [*self._connection.execute(before), *self._connection.execute(later)]
+        return [RevisionRow(*row) for row in rows]
+
+    def segments(self, run_id: int, attempt: int, start: int, stop: int) -> list[Segment]:
+        """The committed segments of [start, stop) as an attempt sees them, in order: its own, and below its first step
+        those that it inherited. The first and the last may reach beyond the range."""
+        found: list[Segment] = []
+        upper = stop
+        for row in reversed([row for row in self.attempts(run_id) if row.attempt <= attempt]):
+            lower = max(start, row.from_step)
+            if lower < upper:
+                query = (
+                    select(*SEGMENT)
+                    .where(segments.c.run_id == run_id, segments.c.attempt == row.attempt)
+                    .where(segments.c.start < upper, segments.c.stop > lower)
+                    .order_by(segments.c.start.desc())
+                )
+                found += [_cut(segment, upper) for segment in map(_segment, self._connection.execute(query))]
+            upper = min(upper, row.from_step)
+        return found[::-1]
+
+    def workers(self, run_id: int) -> list[WorkerRow]:
+        """All workers of a run, by name."""
+        query = select(*WORKER).where(workers.c.run_id == run_id).order_by(workers.c.worker)
+        return [WorkerRow(*row) for row in self._connection.execute(query)]
+
+    def worker(self, run_id: int, worker: str) -> WorkerRow | None:
+        """One worker by its name."""
+        query = select(*WORKER).where(workers.c.run_id == run_id, workers.c.worker == worker)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else WorkerRow(*row)
+
+    def unverified(self, run_id: int) -> list[UnverifiedRow]:
+        """All unverified ranges of a run."""
+        query = select(*UNVERIFIED).where(unverified.c.run_id == run_id).order_by(unverified.c.start)
+        return [UnverifiedRow(*row) for row in self._connection.execute(query)]
+
+    def events(self, run_id: int, *, after: int = 0, limit: int = 1000) -> list[EventRow]:
+        """Events by id, from the one after `after` on."""
+        query = select(*EVENT).where(events.c.run_id == run_id, events.c.id > after).order_by(events.c.id).limit(limit)
+        return [EventRow(*row) for row in self._connection.execute(query)]
+
+    def alarms(self, run_id: int, attempt: int, limit: int = 20) -> list[EventRow]:
+        """The newest alarms of an attempt, newest first."""
+        query = select(*EVENT).where(events.c.run_id == run_id, events.c.alarm, events.c.attempt == attempt)
+        return [EventRow(*row) for row in self._connection.execute(query.order_by(events.c.id.desc()).limit(limit))]
+
+    def answer(self, run: str, call: str, key: str) -> AnswerRow | None:
+        """What this idempotency key was answered, if it was used."""
+        query = select(*ANSWER).where(answers.c.run == run, answers.c.call == call, answers.c.key == key)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else AnswerRow(*row)
+
+
+class Transaction(Reader):
+    """Reads and changes that become true together when the block ends."""
+
+    def lock(self, name: str) -> RunRow:
+        """The run of this name, its row locked until the block ends."""
+        row = self._connection.execute(select(*RUN).where(runs.c.name == name).with_for_update()).one_or_none()
+        return _run(row, name)
+
+    def add_run(self, **values: Any) -> RunRow:
+        """A new run with its first attempt. Raises `RunExists` where the name is taken, by a racing request too."""
+        try:
+            with self._connection.begin_nested():
+                run_id = self._connection.execute(
+                    insert(runs).values(created_at=self._clock, **values)
+                ).inserted_primary_key
+        except IntegrityError:
+            raise RunExists(f"a run named {values['name']!r} exists") from None
+        assert run_id is not None
+        self.add_attempt(run_id[0], values["attempt"], values["start_step"])
+        return self.run(values["name"])
+
+    def update_run(self, run_id: int, **values: Any) -> None:
+        """Set columns of a run's row."""
+        self._connection.execute(update(runs).where(runs.c.id == run_id).values(**values))
+
+    def add_attempt(self, run_id: int, attempt: int, from_step: int) -> None:
+        """A further attempt, whose own values start at `from_step`."""
+        self._connection.execute(
+            insert(attempts).values(run_id=run_id, attempt=attempt, from_step=from_step, created_at=self._clock)
+        )
+
+    def end_attempt(self, run_id: int, attempt: int, horizon: int) -> None:
+        """Remember where an attempt stood when a rewind ended it."""
+        where = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)
+        self._connection.execute(update(attempts).where(where).values(horizon=horizon))
+
+    def add_revision(self, run_id: int, **values: Any) -> None:
+        """Append a revision. The number is the caller's, given under the run's lock."""
+        self._connection.execute(insert(revisions).values(run_id=run_id, created_at=self._clock, **values))
+
+    def update_revision(self, run_id: int, number: int, **values: Any) -> None:
+        """Mark a revision (`cancelled_by`, `dropped_in`) or, while it is pending, move it or give it its new plan."""
+        where = and_(revisions.c.run_id == run_id, revisions.c.number == number)
+        self._connection.execute(update(revisions).where(where).values(**values))
+
+    def add_segments(self, run_id: int, rows: Iterable[Segment]) -> None:
+        """Commit values. A step of an attempt that has a value already is refused by the primary key."""
+        for row in rows:
+            self._connection.execute(insert(segments).values(run_id=run_id, **asdict(row)))
+
+    def put_worker(self, run_id: int, row: WorkerRow) -> None:
+        """Remember a worker as it is now; `seen_at` is set to the database's clock."""
+        values = {**asdict(row), "seen_at": self._clock}
+        make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        statement = make(workers).values(run_id=run_id, **values)
+        changed = {key: value for key, value in values.items() if key != "worker"}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "worker"], set_=changed))
+
+    def add_unverified(self, run_id: int, row: UnverifiedRow) -> None:
+        """Mark steps of a worker as unverified. Marking the same range again changes nothing."""
+        values = asdict(row)
+        known = select(unverified.c.run_id).where(
+            unverified.c.run_id == run_id, *(unverified.c[key] == value for key, value in values.items())
+        )
+        if self._connection.execute(known).first() is None:
+            self._connection.execute(insert(unverified).values(run_id=run_id, **values))
+
+    def add_event(self, run: RunRow, type_: str, detail: str, *, alarm: bool = False, **data: Any) -> None:
+        """Append an event under the run's lock, in the run's present attempt."""
+        number = self._connection.execute(
+            update(runs)
+            .where(runs.c.id == run.id)
+            .values(last_event=runs.c.last_event + 1)
+            .returning(runs.c.last_event)
+        ).scalar_one()
+        attempt = select(runs.c.attempt).where(runs.c.id == run.id).scalar_subquery()
+        values = {"type": type_, "alarm": alarm, "attempt": attempt, "detail": detail, "data": data}
+        self._connection.execute(insert(events).values(run_id=run.id, id=number, at=self._clock, **values))
+
+    def add_answer(self, run: str, call: str, key: str, body_hash: str, status: int, answer: JsonObject) -> None:
+        """Remember what an idempotency key was answered, together with the change itself."""
+        values = {"run": run, "call": call, "key": key, "body_hash": body_hash, "status": status, "answer": answer}
+        self._connection.execute(insert(answers).values(at=self._clock, **values))
+
+
+class Store:
+    """A database with the current schema. Thread-safe; see `app.store` for the contract."""
+
+    def __init__(self, url: str) -> None:
+        """Raises `StoreError` where the database cannot be used, or has another schema than this release."""
+        self._dialect = dialect_of(make_url(url))
+        self._engine = self._dialect.engine()
+        try:
+            self._check_schema(url)
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """A snapshot to read from."""
+        with self._engine.connect() as connection, connection.begin():
+            yield Reader(connection, self._dialect.clock())
+
+    @contextmanager
+    def change(self) -> Iterator[Transaction]:
+        """One transaction, committed when the block ends and taken back when it raises. `lock` the run first."""
+        with self._engine.connect() as connection, self._dialect.changing(connection):
+            yield Transaction(connection, self._dialect.clock())
+
+    def ping(self) -> None:
+        """Raises what the driver raises where the database does not answer."""
+        with self._engine.connect() as connection:
+            connection.execute(select(1))
+
+    def close(self) -> None:
+        """Give everything back. The store cannot be used afterwards."""
+        self._engine.dispose()
+        self._dialect.close()
+
+    def _check_schema(self, url: str) -> None:
+        with self._engine.connect() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+        wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        if present == wanted:
+            return
+        if not self._dialect.upgrades_itself:
+            shown = make_url(url).render_as_string(hide_password=True)
+            raise StoreError(
+                f"the database {shown} has schema {present or 'none'}, this release needs {wanted}; "
+                f"run: lockstep-server db upgrade --database-url {shown}"
+            )
+        with self._engine.connect() as connection, self._dialect.changing(connection):
+            _upgrade(connection)
+
+
+def open_store(url: str) -> Store:
+    """The store behind a database URL: `sqlite:///FILE` or `postgresql://…`."""
+    return Store(url)
+
+
+def upgrade(url: str) -> None:
+    """Bring a database to the schema of this release. Keeps what is in it; does nothing where it is current."""
+    dialect = dialect_of(make_url(url))
+    engine = dialect.engine()
+    try:
+        with engine.connect() as connection, dialect.changing(connection):
+            _upgrade(connection)
+    finally:
+        engine.dispose()
+        dialect.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")
+
+
+def _run(row: Row[*tuple[Any, ...]] | None, name: str) -> RunRow:
+    if row is None:
+        raise UnknownRun(f"there is no run named {name!r}; POST /v1/runs creates one", run=name)
+    return RunRow(*row)
+
+
+def _segment(row: Row[*tuple[Any, ...]]) -> Segment:
+    attempt, start, stop, revision, tracks, data = row
+    return Segment(attempt, start, stop, revision, tuple(tracks), bytes(data))
+
+
+def _cut(segment: Segment, stop: int) -> Segment:
+    """The part of a segment below `stop`: what a later attempt inherits of it."""
+    if segment.stop <= stop:
+        return segment
+    length, kept = (segment.stop - segment.start) * 8, (stop - segment.start) * 8
+    data = b"".join(segment.data[i * length : i * length + kept] for i in range(len(segment.tracks)))
+    return Segment(segment.attempt, segment.start, stop, segment.revision, segment.tracks, data)
+
+
+__all__: Sequence[str] = ("Reader", "Store", "Transaction", "open_store", "upgrade")

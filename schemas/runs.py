@@ -1,0 +1,301 @@
+"""Runs on the wire: creating, changing and reading them, and the window call of the workers (PROTOCOL §2)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.actions import Action
+from schemas.base import Count, Model, Positive, RunName, Step, TrackName, Warned
+from schemas.plans import Plan
+
+WorkerName = Annotated[str, Field(min_length=1, max_length=200)]
+Labels = Annotated[
+    dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=1000)]], Field(max_length=64)
+]
+Status = Literal["active", "finished", "archived"]
+LeadSeconds = Annotated[float, Field(gt=0, le=86_400)]
+MaxWindow = Annotated[int, Field(ge=2, le=65_536)]
+Range = Annotated[list[int], Field(min_length=2, max_length=2)]
+Reason = Annotated[str, Field(max_length=10_000)]
+
+
+class Bound(Model):
+    """Limits of one track, checked over the whole curve of every revision."""
+
+    min: Annotated[float, Field(ge=0)] | None = None
+    max: Annotated[float, Field(ge=0)] | None = None
+    max_factor: Annotated[float, Field(gt=1)] | None = None
+    """Largest ratio, up or down, between the values just after and just before a revision takes effect."""
+
+
+Bounds = Annotated[dict[TrackName, Bound], Field(max_length=64)]
+
+
+class RunCreate(Model):
+    """A run to start, or to find as it was started. Every rank may send it."""
+
+    run: RunName
+    plan: Plan
+    labels: Labels = Field(default_factory=dict)
+    start_step: Step = 0
+    lead_seconds: LeadSeconds = 15.0
+    max_window: MaxWindow = 16_384
+    bounds: Bounds = Field(default_factory=dict)
+    if_exists: Literal["same", "keep"] = "same"
+    """`same`: another plan under this name is a conflict. `keep`: follow whatever plan the run has."""
+
+
+class RunPatch(Model):
+    """The settings of a run that may change while it goes; a plan changes only by a revision."""
+
+    labels: Labels | None = None
+    lead_seconds: LeadSeconds | None = None
+    max_window: MaxWindow | None = None
+    bounds: Bounds | None = None
+
+
+class Run(Model):
+    """One training job under control."""
+
+    run: RunName
+    uid: str
+    status: Status
+    attempt: Count
+    start_step: Step
+    horizon: Step
+    """First step whose value is not committed: the earliest step at which a revision can take effect."""
+    revision: Count
+    """The newest revision's number, in force or pending."""
+    plan: Plan
+    """The plan in force at the horizon."""
+    total_steps: Count | None
+    labels: Labels
+    lead_seconds: float
+    max_window: int
+    bounds: Bounds
+    unverified: list[Range]
+    """Ranges [start, stop) of steps whose applied values could not be shown to be the committed ones."""
+    alarms: list[dict[str, Any]] = Field(default_factory=list)
+    """The newest alarms of the current attempt, newest first."""
+    created_at: str
+
+
+class RewoundRun(Run):
+    """The run after a rewind."""
+
+    dropped: list[int]
+    """Numbers of the revisions that the rewind dropped."""
+    warnings: list[Warned] = Field(default_factory=list)
+
+
+class RunList(Model):
+    items: list[Run]
+    next_cursor: str | None = None
+
+
+class RevisionCreate(Model):
+    """A change of plan."""
+
+    action: Action
+    from_step: Step | None = None
+    """The step it takes effect at; null: the horizon, the earliest one possible."""
+    reason: Reason = ""
+
+
+class Revision(Model):
+    """One entry of a run's history. Append-only: it may be cancelled or dropped, never edited away."""
+
+    number: Count
+    attempt: Count
+    from_step: Step
+    action: dict[str, Any]
+    plan: Plan | None = None
+    """The plan from `from_step` on."""
+    reason: str
+    author: str
+    created_at: str
+    cancelled_by: int | None = None
+    dropped_in: int | None = None
+    """The attempt whose rewind dropped it."""
+    warnings: list[Warned] = Field(default_factory=list)
+
+
+class RevisionList(Model):
+    items: list[Revision]
+    next_cursor: str | None = None
+
+
+class Preview(Model):
+    """What a revision would do: nothing has changed, and applying it may land later."""
+
+    from_step: Step
+    steps: list[int]
+    before: dict[str, list[float | None]]
+    after: dict[str, list[float | None]]
+    warnings: list[Warned]
+
+
+class RewindCreate(Model):
+    """Go back to a checkpoint: the next attempt starts at `to_step`, with an optional change of plan from there."""
+
+    to_step: Step
+    action: Action | None = None
+    reason: Reason = ""
+
+
+class Applied(Model):
+    """What an optimizer used for the steps [start, stop): the CRC-32 over little-endian float64, step by step, tracks by name."""
+
+    start: Step
+    stop: Step
+    tracks: Annotated[list[TrackName], Field(min_length=1, max_length=10_000)]
+    crc32: Annotated[int, Field(ge=0, lt=2**32)]
+
+    @model_validator(mode="after")
+    def _forward(self) -> "Applied":
+        if self.stop < self.start:
+            raise ValueError(f"stop {self.stop} lies before start {self.start}")
+        return self
+
+
+class Seen(Model):
+    """The highest revision and horizon that a worker has heard of."""
+
+    revision: Annotated[int, Field(ge=0)]
+    horizon: Step
+
+
+class Fallback(Model):
+    """What a worker did beyond the values it held while the service was away."""
+
+    start: Step
+    """The first step without a committed value: the end of what it held."""
+    policy: Literal["follow", "freeze"]
+    revision: Count
+    """The newest revision it knew."""
+    tail_stop: Step | None = None
+    """`follow`: the end of the tail it held; from there on the tail's last value. Null: it held enough."""
+
+
+class GroupMember(Model):
+    """The report of another worker, gathered by the one that asks (broadcast mode)."""
+
+    worker: WorkerName
+    at: Step
+    applied: Applied | None = None
+    instance: Annotated[str, Field(max_length=100)] | None = None
+    step_seconds: Positive | None = None
+    leaving: bool = False
+
+
+class WindowRequest(Model):
+    """A worker asks for committed values from `step` on, and says how it fares. Only `worker` and `step` are required."""
+
+    worker: WorkerName
+    step: Step
+    """Where the window should start: the end of what the worker holds."""
+    at: Step | None = None
+    """The step it is running now; default `step`."""
+    instance: Annotated[str, Field(max_length=100)] | None = None
+    """Identity of the process; another one under the same worker name is noticed."""
+    uid: str | None = None
+    attempt: Count | None = None
+    """Null: join the current attempt."""
+    step_seconds: Positive | None = None
+    """Median duration of its last 20 steps."""
+    seen: Seen | None = None
+    applied: Applied | None = None
+    group: Annotated[list[GroupMember], Field(max_length=65_536)] = Field(default_factory=list)
+    fallback: Fallback | None = None
+    leaving: bool = False
+
+    @model_validator(mode="after")
+    def _running_behind_held(self) -> "WindowRequest":
+        if self.at is not None and self.at > self.step:
+            raise ValueError(
+                f"at {self.at} lies beyond step {self.step}: the window must start at or after the running step"
+            )
+        return self
+
+
+class Derived(Model):
+    """A track that is another one times a factor."""
+
+    of: TrackName
+    times: float
+
+
+class Window(Model):
+    """Committed values of the steps [start, stop); one revision holds for all of them."""
+
+    run: RunName
+    uid: str
+    attempt: Count
+    start: Step
+    stop: Step
+    revision: Count
+    newest: Count
+    """The newest revision's number, in force or pending."""
+    horizon: Step
+    lead: int
+    """Lead in steps: ask again when half of it is left."""
+    verified_until: Step
+    """Where the worker's next report starts."""
+    values: dict[TrackName, list[float]]
+    derived: dict[TrackName, Derived]
+    group: dict[str, int] = Field(default_factory=dict)
+    """`verified_until` of each member of the request's `group`."""
+
+
+class RunValues(Model):
+    """Values of a run: committed where they are committed, planned beyond."""
+
+    run: RunName
+    attempt: Count
+    start: Step
+    stop: Step
+    stride: Count
+    committed_until: Step
+    steps: list[int] | None = None
+    """The chosen steps, where `points` asked for fewer than all."""
+    values: dict[TrackName, list[float | None]]
+
+
+class Worker(Model):
+    """One worker as the service last heard of it."""
+
+    worker: str
+    rank: int | None
+    instance: str | None
+    attempt: int
+    step: int
+    step_seconds: float | None
+    last_seen: str
+    revision: int
+    """The revision in force at its step."""
+    verified_until: int
+    gaps: list[Range]
+    """Ranges of steps that it did not report, or reported with other values than the committed ones."""
+    state: Literal["active", "lagging", "lost", "left"]
+
+
+class WorkerList(Model):
+    items: list[Worker]
+    next_cursor: str | None = None
+
+
+class Event(Model):
+    """Something that happened to a run; ids count 1, 2, 3, … per run."""
+
+    id: int
+    type: str
+    attempt: int
+    alarm: bool
+    detail: str
+    data: dict[str, Any]
+    at: str
+
+
+class EventList(Model):
+    items: list[Event]
+    next_cursor: str | None = None
