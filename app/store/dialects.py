@@ -137,9 +137,9 @@ class SQLite:
 class PostgreSQL:
     """For several replicas.
 
-    The lock is the run's row (SELECT … FOR UPDATE); everything else is read in later statements under READ COMMITTED, so
-    it sees what the previous holder committed. synchronous_commit is set in every transaction, so that no default of a
-    role or database lowers it.
+    The lock is the run's row (SELECT … FOR UPDATE); everything else is read in later statements under READ COMMITTED,
+    so it sees what the previous holder committed. synchronous_commit is set in every transaction, so that no default of
+    a role or database lowers it.
     """
 
     upgrades_itself = False

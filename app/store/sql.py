@@ -10,12 +10,13 @@ import alembic.command
 import alembic.config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, case, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
-from app.errors import RunExists, UnknownRun
+from app.errors import RunExists, Unavailable, UnknownRun
 from app.store.dialects import StoreError, dialect_of
 from app.store.records import (
     AnswerRow,
@@ -217,6 +218,20 @@ class Transaction(Reader):
         changed = {key: value for key, value in values.items() if key != "worker"}
         self._connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "worker"], set_=changed))
 
+    def touch_worker(self, run_id: int, row: WorkerRow) -> None:
+        """Move a known worker forward without the run's lock. Another instance or attempt, in the meantime, stands."""
+        where = and_(
+            workers.c.run_id == run_id,
+            workers.c.worker == row.worker,
+            workers.c.attempt == row.attempt,
+            workers.c.instance.is_not_distinct_from(row.instance),
+        )
+        verified = case(
+            (workers.c.verified_until > row.verified_until, workers.c.verified_until), else_=row.verified_until
+        )
+        values = {"step": row.step, "step_seconds": row.step_seconds, "gone": row.gone, "seen_at": self._clock}
+        self._connection.execute(update(workers).where(where).values(verified_until=verified, **values))
+
     def add_unverified(self, run_id: int, row: UnverifiedRow) -> None:
         """Mark steps of a worker as unverified. Marking the same range again changes nothing."""
         values = asdict(row)
@@ -259,19 +274,22 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
-        """A snapshot to read from."""
-        with self._engine.connect() as connection, connection.begin():
+        """A snapshot to read from. Raises `Unavailable` where the database does not answer."""
+        with _answering(), self._engine.connect() as connection, connection.begin():
             yield Reader(connection, self._dialect.clock())
 
     @contextmanager
     def change(self) -> Iterator[Transaction]:
-        """One transaction, committed when the block ends and taken back when it raises. `lock` the run first."""
-        with self._engine.connect() as connection, self._dialect.changing(connection):
+        """One transaction, committed when the block ends and taken back when it raises. `lock` the run first.
+
+        Raises `Unavailable` where the database does not answer; whether a commit came through is not known then.
+        """
+        with _answering(), self._engine.connect() as connection, self._dialect.changing(connection):
             yield Transaction(connection, self._dialect.clock())
 
     def ping(self) -> None:
-        """Raises what the driver raises where the database does not answer."""
-        with self._engine.connect() as connection:
+        """Raises `Unavailable` where the database does not answer."""
+        with _answering(), self._engine.connect() as connection:
             connection.execute(select(1))
 
     def close(self) -> None:
@@ -293,6 +311,14 @@ class Store:
             )
         with self._engine.connect() as connection, self._dialect.changing(connection):
             _upgrade(connection)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, SQLAlchemyTimeout) as error:
+        raise Unavailable(f"the database does not answer ({type(error).__name__}); try again") from error
 
 
 def open_store(url: str) -> Store:

