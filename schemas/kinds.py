@@ -1,0 +1,37 @@
+"""Every kind of schedule there is, and the one type that takes any of them. A new kind is one more in `MODELS`."""
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, Field, TypeAdapter
+from typing_extensions import TypeAliasType
+
+from schemas.schedules import NATIVE, Phase, Warmup
+from schemas.specs import Spec
+
+SHORTHANDS: tuple[type[Spec], ...] = (Warmup,)
+
+MODELS: tuple[type[Spec], ...] = (*NATIVE, *SHORTHANDS)
+KINDS: dict[str, type[Spec]] = {model.model_fields["kind"].annotation.__args__[0]: model for model in MODELS}  # type: ignore[union-attr]
+
+if TYPE_CHECKING:
+    AnySchedule = Spec
+else:
+    AnySchedule = TypeAliasType("AnySchedule", Annotated[reduce(or_, MODELS), Field(discriminator="kind")])
+
+
+def settle(*models: type[BaseModel]) -> None:
+    """Tell models that mention `Schedule` what it is."""
+    for model in models:
+        model.model_rebuild(_types_namespace={"AnySchedule": AnySchedule})
+
+
+settle(*MODELS, Phase)
+
+_ANY: TypeAdapter[Spec] = TypeAdapter(AnySchedule)
+
+
+def schedule(data: Any) -> Spec:
+    """The spec that plain JSON data describes; raises pydantic's ValidationError."""
+    return _ANY.validate_python(data)
