@@ -1,0 +1,1 @@
+"""HTTP: routes, problem documents, limits. What Lockstep does stands in `app.control`."""

@@ -1,0 +1,179 @@
+"""Errors as `application/problem+json` (RFC 9457): one table of statuses, one shape, one place that writes it."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import pydantic_core
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.errors import Invalid, LockstepError
+from schemas.base import Model
+from schemas.kinds import KINDS
+
+STATUS = {
+    "invalid": 422,
+    "not-found": 404,
+    "unknown-run": 404,
+    "run-exists": 409,
+    "run-replaced": 409,
+    "run-archived": 409,
+    "history-behind": 409,
+    "below-horizon": 409,
+    "step-beyond-horizon": 409,
+    "attempt-superseded": 409,
+    "not-held": 409,
+    "revision-mismatch": 412,
+    "idempotency-mismatch": 422,
+    "too-large": 413,
+    "unavailable": 503,
+}
+HTTP_NAMES = {413: "too-large", 422: "invalid", 503: "unavailable"}
+RETRY_AFTER = "2"
+MOST_ERRORS = 50
+
+
+def problem(error: LockstepError) -> Response:
+    """The answer to one of our own errors."""
+    members: dict[str, Any] = dict(error.members)
+    if error.errors:
+        members["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in error.errors]
+    return document(error.name, STATUS.get(error.name, 500), error.title, error.detail, **members)
+
+
+def document(name: str, status: int, title: str, detail: str, **members: Any) -> Response:
+    """A problem document."""
+    body = {"type": f"urn:lockstep:problem:{name}", "title": title, "status": status, "detail": detail, **members}
+    headers = {"Retry-After": RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    content = json.dumps(body, ensure_ascii=False).encode()
+    return Response(content, status, headers, media_type="application/problem+json")
+
+
+def invalid(errors: Iterable[Mapping[str, Any]], body: Any) -> Invalid:
+    """pydantic's errors as ours: a JSON pointer into the body, and a sentence that suggests the nearest name."""
+    found = [(_pointer(error, body), _sentence(error, body)) for error in errors]
+    shown = list(dict.fromkeys(found))[:MOST_ERRORS]
+    first_pointer, first = shown[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return Invalid(f"{first_pointer or 'the request'}: {first}{more}", errors=shown)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+
+    async def ours(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, LockstepError)
+        return problem(error)
+
+    async def refused(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return problem(invalid(error.errors(), error.body))
+
+    async def plain(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        title = HTTPStatus(error.status_code).phrase
+        name = HTTP_NAMES.get(error.status_code, title.lower().replace(" ", "-"))
+        detail = error.detail if error.detail != title else _explained(request, error.status_code)
+        answer = document(name, error.status_code, title, detail)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def bug(_request: Request, _error: Exception) -> Response:
+        return document("internal", 500, "Internal error", "Lockstep made a mistake; its log says which")
+
+    app.add_exception_handler(LockstepError, ours)
+    app.add_exception_handler(RequestValidationError, refused)
+    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(Exception, bug)
+
+
+def parse_error(error: pydantic_core.ValidationError, body: bytes) -> Invalid:
+    """The `Invalid` for a body that pydantic refused outside FastAPI's own parsing."""
+    try:
+        data = pydantic_core.from_json(body)
+    except ValueError:
+        data = None
+    return invalid(error.errors(include_url=False), data)
+
+
+def _explained(request: Request, status: int) -> str:
+    path = request.url.path
+    if status == HTTPStatus.NOT_FOUND:
+        return f"there is nothing at {path}; the API is described at /docs and /openapi.json"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{request.method} is not a method of {path}"
+    return HTTPStatus(status).description or HTTPStatus(status).phrase
+
+
+def _pointer(error: Mapping[str, Any], body: Any) -> str:
+    """The RFC 6901 pointer of an error: its location without the names that pydantic adds for unions and models."""
+    parts: Sequence[int | str] = error["loc"]
+    if parts and parts[0] in ("body", "query", "path", "header"):
+        parts = parts[1:]
+    pointer, here = "", body
+    for part in parts:
+        within = _within(here, part)
+        if within:
+            here = here[part]
+        if within or (part == parts[-1] and error["type"] == "missing") or here is None:
+            pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{pointer}/kind"
+    return pointer  # the rest of the location is the names of union members and validators
+
+
+def _within(here: Any, part: int | str) -> bool:
+    if isinstance(part, int):
+        return isinstance(here, list) and part < len(here)
+    return isinstance(here, dict) and part in here
+
+
+def _sentence(error: Mapping[str, Any], body: Any) -> str:
+    if error["type"] == "union_tag_invalid":
+        given = error["ctx"]["tag"]
+        return f"there is no kind {given!r}{_nearest(given, _tags(error))}"
+    if error["type"] == "union_tag_not_found":
+        return "`kind` is missing: it says which one this is"
+    if error["type"] == "extra_forbidden":
+        name = str(error["loc"][-1])
+        return f"there is no field {name!r} here{_nearest(name, _fields(error, body))}"
+    if error["type"] == "missing":
+        return "this field is required"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] == "json_invalid":
+        reason = error.get("ctx", {}).get("error", "")
+        return f"the body is not JSON: {reason}" if reason else "the body is not JSON"
+    message: str = error["msg"]
+    return message[0].lower() + message[1:]
+
+
+def _tags(error: Mapping[str, Any]) -> list[str]:
+    return [tag.strip().strip("'") for tag in str(error["ctx"]["expected_tags"]).split(",")]
+
+
+def _fields(error: Mapping[str, Any], body: Any) -> list[str]:
+    """The names that may have been meant: of the kind that the object names, else of the models most like the object."""
+    here = body
+    for part in error["loc"][:-1]:
+        if _within(here, part):
+            here = here[part]
+    given = set(here) if isinstance(here, dict) else set()
+    models = [KINDS[here["kind"]]] if given and here.get("kind") in KINDS else _every_model(Model)
+    names = [{field.alias or name for name, field in model.model_fields.items()} for model in models]
+    most = max(len(given & fields) for fields in names)
+    return sorted({name for fields in names if len(given & fields) == most for name in fields - given})
+
+
+def _every_model(root: type[Model]) -> list[type[Model]]:
+    return [root, *(model for child in root.__subclasses__() for model in _every_model(child))]
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,213 @@
+"""Routes of runs, but for the window call (`app.api.windows`)."""
+
+import hashlib
+from typing import Annotated, Any
+
+import numpy as np
+import pydantic_core
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from app.api.windows import OCTETS
+from app.control import revisions, runs, values
+from app.control.context import Control
+from app.control.once import Key
+from app.errors import Invalid
+from schemas.base import MAX_STEP
+from schemas.runs import (
+    EventList,
+    Preview,
+    Revision,
+    RevisionCreate,
+    RevisionList,
+    RewindCreate,
+    RewoundRun,
+    Run,
+    RunCreate,
+    RunList,
+    RunPatch,
+    RunValues,
+    Status,
+    WorkerList,
+)
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+
+def _control(request: Request) -> Control:
+    control: Control = request.app.state.control
+    return control
+
+
+async def _key(
+    request: Request, idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None
+) -> Key | None:
+    if idempotency_key is None:
+        return None
+    return Key(idempotency_key, hashlib.sha256(await request.body()).hexdigest())
+
+
+def _if_match(if_match: Annotated[str | None, Header()] = None) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    number = if_match.removeprefix("W/").strip('"')
+    if not number.isdigit():
+        raise Invalid.at("", f'If-Match must be a revision number in quotes, such as "7", not {if_match}')
+    return int(number)
+
+
+Controlled = Annotated[Control, Depends(_control)]
+Keyed = Annotated[Key | None, Depends(_key)]
+Matched = Annotated[int | None, Depends(_if_match)]
+StepQuery = Annotated[int | None, Query(ge=0, le=MAX_STEP)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Run,
+    responses={200: {"model": Run, "description": "It was there"}},
+    summary="Create a run, or find it",
+)
+def create(control: Controlled, body: RunCreate, key: Keyed) -> Response:
+    """All ranks may send it. The same plan finds the run; another one is `run-exists` unless `if_exists` is `keep`."""
+    status, answer = runs.create(control, body, key)
+    return JSONResponse(answer, status, {"Location": f"/v1/runs/{body.run}", "ETag": f'"{answer["revision"]}"'})
+
+
+@router.get("", response_model=RunList, summary="List runs")
+def find(
+    control: Controlled,
+    status: Status | None = None,
+    label: Annotated[list[str] | None, Query(description="`key=value`; all of them must hold")] = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """Newest first."""
+    pairs = [entry.partition("=") for entry in label or []]
+    if any(not separator for _, separator, _ in pairs):
+        raise Invalid.at("/label", "a label filter is written key=value")
+    labels = {name: value for name, _, value in pairs}
+    return JSONResponse(runs.find(control, status=status, labels=labels, cursor=cursor, limit=limit))
+
+
+@router.get("/{run}", response_model=Run, summary="One run")
+def get(control: Controlled, run: str) -> Response:
+    """The ETag is the newest revision's number."""
+    answer = runs.get(control, run)
+    return JSONResponse(answer, headers={"ETag": f'"{answer["revision"]}"'})
+
+
+@router.patch("/{run}", response_model=Run, summary="Change settings of a run")
+def patch(control: Controlled, run: str, body: RunPatch) -> Response:
+    """Labels, `lead_seconds`, `max_window`, bounds. Only a revision changes a plan."""
+    return JSONResponse(runs.patch(control, run, body))
+
+
+@router.get("/{run}/values", response_model=RunValues, summary="The curve of a run")
+def curve(
+    control: Controlled,
+    request: Request,
+    run: str,
+    start: StepQuery = None,
+    stop: StepQuery = None,
+    stride: Annotated[int, Query(ge=1, le=MAX_STEP)] = 1,
+    points: Annotated[int | None, Query(ge=2, le=100_000)] = None,
+    attempt: Annotated[int | None, Query(ge=1)] = None,
+    track: Annotated[list[str] | None, Query(description="tracks, derived ones too; default all base tracks")] = None,
+) -> Response:
+    """Committed values below `committed_until`, planned ones beyond. As JSON or little-endian float64."""
+    found = values.curve(
+        control, run, start=start, stop=stop, stride=stride, points=points, attempt=attempt, tracks=track
+    )
+    about: dict[str, Any] = {
+        "run": found.run.name,
+        "attempt": found.attempt,
+        "start": found.start,
+        "stop": found.stop,
+        "stride": found.stride,
+        "committed_until": found.committed_until,
+    }
+    if OCTETS in request.headers.get("accept", ""):
+        headers = {f"Lockstep-{name.replace('_', '-').title()}": str(value) for name, value in about.items()}
+        headers |= {
+            "Lockstep-Tracks": ",".join(found.values),
+            "Lockstep-Uid": found.run.uid,
+            "Lockstep-Newest": str(found.run.revision),
+        }
+        data = b"".join(np.ascontiguousarray(column, dtype="<f8").tobytes() for column in found.values.values())
+        return Response(data, headers=headers, media_type=OCTETS)
+    shown = {track: revisions.numbers(column) for track, column in found.values.items()}
+    steps = {} if found.steps is None else {"steps": found.steps}
+    return Response(pydantic_core.to_json(about | steps | {"values": shown}), media_type="application/json")
+
+
+@router.post("/{run}/revisions", status_code=201, response_model=Revision, summary="Change the schedule")
+def revise(control: Controlled, run: str, body: RevisionCreate, key: Keyed, if_match: Matched) -> Response:
+    """Takes effect at `from_step`, or at the horizon, on every rank at that step. Pending changes stay behind it."""
+    status, answer = revisions.revise(control, run, body, key=key, if_match=if_match)
+    location = f"/v1/runs/{run}/revisions/{answer['number']}"
+    return JSONResponse(answer, status, {"Location": location, "ETag": f'"{answer["number"]}"'})
+
+
+@router.post("/{run}/revisions/preview", response_model=Preview, summary="See what a change would do")
+def preview(
+    control: Controlled, run: str, body: RevisionCreate, points: Annotated[int, Query(ge=2, le=100_000)] = 500
+) -> Response:
+    """Values before and after, from the step it would take effect at. Changes nothing; applying it may land later."""
+    return JSONResponse(revisions.preview(control, run, body, points=points))
+
+
+@router.get("/{run}/revisions", response_model=RevisionList, summary="History")
+def history(
+    control: Controlled,
+    run: str,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    plan: bool = False,
+) -> Response:
+    """Ascending. Plans only with `?plan=true`. The ETag is the newest revision's number."""
+    answer, newest = revisions.history(control, run, cursor=cursor, limit=limit, plan=plan)
+    return JSONResponse(answer, headers={"ETag": f'"{newest}"'})
+
+
+@router.get("/{run}/revisions/{number}", response_model=Revision, summary="One revision in full")
+def revision(control: Controlled, run: str, number: int) -> Response:
+    """With the plan from its step on."""
+    return JSONResponse(revisions.one(control, run, number))
+
+
+@router.post("/{run}/rewind", response_model=RewoundRun, summary="Go back to a checkpoint")
+def rewind(control: Controlled, run: str, body: RewindCreate, key: Keyed, if_match: Matched) -> Response:
+    """Starts the next attempt at `to_step`; later revisions are dropped. May carry an action that holds from there."""
+    status, answer = revisions.rewind(control, run, body, key=key, if_match=if_match)
+    return JSONResponse(answer, status, {"ETag": f'"{answer["revision"]}"'})
+
+
+@router.get("/{run}/workers", response_model=WorkerList, summary="The workers of a run")
+def workers(control: Controlled, run: str) -> Response:
+    """Where each one is, and what of it is verified."""
+    return JSONResponse(runs.workers(control, run))
+
+
+@router.get("/{run}/events", response_model=EventList, summary="What happened to a run")
+def events(
+    control: Controlled,
+    run: str,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Response:
+    """Ascending; alarms are marked."""
+    return JSONResponse(runs.events(control, run, after=cursor, limit=limit))
+
+
+@router.post("/{run}/finish", response_model=Run, summary="Mark a run as finished")
+def finish(control: Controlled, run: str) -> Response:
+    """Only a mark: the next commit reopens the run, with an event."""
+    return JSONResponse(runs.finish(control, run))
+
+
+@router.post("/{run}/archive", response_model=Run, summary="Close a run")
+def archive(control: Controlled, run: str) -> Response:
+    """Its history stays readable, its name stays taken."""
+    return JSONResponse(runs.archive(control, run))

@@ -1,0 +1,113 @@
+"""Wiring and the `lockstep-server` command. Nothing happens at import."""
+
+import argparse
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import make_url
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+import app.api.problems
+from app.api import runs, windows
+from app.api.guard import Guard
+from app.control.context import Control
+from app.control.memory import Memory
+from app.control.reports import Reports
+from app.errors import LockstepError
+from app.settings import Settings
+from app.store import Store, open_store, upgrade
+
+VERSION = "0.1.0"
+DESCRIPTION = """A learning-rate control plane for distributed training: schedules as JSON, values as arrays, and
+changes in the middle of a run that every rank applies at the same step."""
+KEEP_ALIVE_SECONDS = 75  # workers ask every few seconds; uvicorn's 5 would cost each of them a reconnect
+
+
+def create_app(settings: Settings, store: Store) -> FastAPI:
+    """The service over a store. The caller owns the store and closes it after the application's lifespan."""
+    control = Control(store, Memory(settings.memory_bytes), Reports(store))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        control.reports.start()
+        yield
+        await run_in_threadpool(control.reports.stop)
+
+    service = FastAPI(title="Lockstep", version=VERSION, description=DESCRIPTION, lifespan=lifespan)
+    service.state.control = control
+    service.add_middleware(Guard, max_body_bytes=settings.max_body_bytes)
+    app.api.problems.install(service)
+    service.include_router(windows.router)
+    service.include_router(runs.router)
+
+    @service.get("/healthz", tags=["service"], summary="The process is alive")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "version": VERSION}
+
+    @service.get("/readyz", tags=["service"], summary="The database answers", response_model=dict[str, str])
+    def readyz() -> Response:
+        store.ping()
+        return JSONResponse({"status": "ready"})
+
+    return service
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Run the service until a signal ends it."""
+    store = open_store(settings.database_url)
+    try:
+        config = uvicorn.Config(
+            create_app(settings, store),
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=5,
+        )
+        shown = make_url(settings.database_url).render_as_string(hide_password=True)
+        print(f"Lockstep {VERSION} on http://{host}:{port} (API at /docs), data in {shown}", flush=True)
+        uvicorn.Server(config).run()
+    finally:
+        store.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The `lockstep-server` command."""
+    parser = argparse.ArgumentParser(prog="lockstep-server", description="The Lockstep service.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="run the service")
+    serving.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serving.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    database = commands.add_parser("db", help="look after the database")
+    database_commands = database.add_subparsers(dest="db_command", required=True)
+    upgrading = database_commands.add_parser("upgrade", help="bring the database to the schema of this release")
+    for command in (serving, upgrading):
+        command.add_argument("--database-url", help="sqlite:///FILE or postgresql://…; default $LOCKSTEP_DATABASE_URL")
+    given = parser.parse_args(arguments)
+    settings = Settings.from_environment()
+    if given.database_url:
+        settings = replace(settings, database_url=given.database_url)
+    try:
+        if given.command == "serve":
+            serve(settings, given.host, given.port)
+        else:
+            upgrade(settings.database_url)
+            print("the database has the schema of this release")
+    except LockstepError as error:
+        print(f"lockstep-server: {error.detail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

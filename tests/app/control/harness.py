@@ -1,0 +1,84 @@
+"""A run in a test, and a worker that talks to it as the protocol says."""
+
+import uuid
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from app.control import revisions, runs, windows
+from app.control.context import Control
+from app.control.memory import Memory
+from app.control.reports import Reports
+from app.store import Store
+from schemas.runs import RevisionCreate, RewindCreate, RunCreate, WindowRequest
+
+LINEAR = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 1000}
+
+
+@dataclass
+class Run:
+    """A run in a test, with the calls that tests make all the time."""
+
+    control: Control
+    name: str = field(default_factory=lambda: f"run-{uuid.uuid4().hex[:12]}")
+
+    def create(self, schedule: dict[str, Any] | None = None, total: int | None = 1000, **more: Any) -> dict[str, Any]:
+        plan = {"tracks": {"lr": schedule or LINEAR}, "total_steps": total}
+        request = RunCreate.model_validate({"run": self.name, "plan": plan, **more})
+        return runs.create(self.control, request)[1]
+
+    def revise(self, action: dict[str, Any], from_step: int | None = None, **more: Any) -> dict[str, Any]:
+        request = RevisionCreate.model_validate({"action": action, "from_step": from_step})
+        return revisions.revise(self.control, self.name, request, **more)[1]
+
+    def rewind(self, to_step: int, action: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+        request = RewindCreate.model_validate({"to_step": to_step, "action": action})
+        return revisions.rewind(self.control, self.name, request, **more)[1]
+
+    def get(self) -> dict[str, Any]:
+        return runs.get(self.control, self.name)
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in runs.events(self.control, self.name)["items"] if event["type"] == kind]
+
+    def window(self, step: int, worker: str = "rank-0", **more: Any) -> windows.Window:
+        """A window the way the service gives it: from memory where it may, else from the store."""
+        request = WindowRequest.model_validate({"worker": worker, "step": step, **more})
+        found = windows.from_memory(self.control, self.name, request)
+        if found is None:
+            return windows.from_store(self.control, self.name, request)
+        if found[1] is not None:
+            found[1].result()
+        return found[0]
+
+    def values(self, start: int, stop: int, track: str = "lr") -> list[float]:
+        """Committed values, window after window."""
+        got: list[float] = []
+        while start < stop:
+            window = self.window(start, worker="reader")
+            column = window.values()[window.tracks.index(track)]
+            part = np.frombuffer(column, "<f8")[: stop - start].tolist()
+            assert part, f"nothing at {start}"
+            got += part
+            start += len(part)
+        return got
+
+
+def control_over(store: Store) -> Control:
+    """A control whose reports nobody writes, for tests that send none."""
+    return Control(store, Memory(2**26), Reports(store))
+
+
+def applied(values: Sequence[float], start: int, tracks: Sequence[str] = ("lr",)) -> dict[str, Any]:
+    """A report of one track's values from `start` on."""
+    crc = zlib.crc32(np.asarray(values, "<f8").tobytes())
+    return {"start": start, "stop": start + len(values) // len(tracks), "tracks": list(tracks), "crc32": crc}
+
+
+def first(window: windows.Window) -> list[float]:
+    """The values of a window's first track."""
+    values: list[float] = np.frombuffer(window.values()[0], "<f8").tolist()
+    return values

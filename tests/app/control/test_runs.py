@@ -1,0 +1,177 @@
+"""Creating, finding, changing and closing runs (PROTOCOL §2)."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from app.control import runs, values
+from app.control.once import Key
+from app.errors import Invalid, RunArchived, RunExists, TooLarge, UnknownRun
+from schemas.runs import Run as RunAnswer
+from schemas.runs import RunCreate, RunPatch
+from tests.app.control.harness import LINEAR, Run
+
+
+def request(run: Run, **more: Any) -> RunCreate:
+    plan = {"tracks": {"lr": LINEAR}, "total_steps": 1000}
+    return RunCreate.model_validate({"run": run.name, "plan": plan, **more})
+
+
+def test_all_ranks_may_create_the_run_and_one_does(run: Run) -> None:
+    answers: list[tuple[int, dict[str, Any]]] = []
+
+    def create() -> None:
+        answers.append(runs.create(run.control, request(run)))
+
+    threads = [threading.Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(status for status, _ in answers) == [200] * 7 + [201]
+    assert len({answer["uid"] for _, answer in answers}) == 1
+
+
+def test_the_answer_has_the_shape_of_the_contract(run: Run) -> None:
+    answer = run.create(labels={"team": "vision"})
+    RunAnswer.model_validate(answer)
+    assert (answer["status"], answer["attempt"], answer["horizon"], answer["revision"]) == ("active", 1, 0, 1)
+    assert answer["total_steps"] == 1000
+    assert answer["unverified"] == []
+    assert answer["plan"] == {"tracks": {"lr": LINEAR}, "total_steps": 1000}
+
+
+def test_a_restarted_script_finds_its_run_as_a_controller_left_it(run: Run) -> None:
+    run.create()
+    run.revise({"kind": "scale", "factor": 0.5})
+    status, answer = runs.create(run.control, request(run))
+    assert (status, answer["revision"]) == (200, 2)
+
+
+def test_an_edited_plan_is_a_conflict_that_says_what_can_be_done(run: Run) -> None:
+    created = run.create()
+    edited = {"tracks": {"lr": {"kind": "constant", "value": 3.0}}}
+    with pytest.raises(RunExists, match="if_exists: keep") as caught:
+        runs.create(run.control, request(run, plan=edited))
+    assert caught.value.members["uid"] == created["uid"]
+    status, kept = runs.create(run.control, request(run, plan=edited, if_exists="keep"))
+    assert (status, kept["plan"]) == (200, created["plan"])
+
+
+def test_durations_are_resolved_and_echoed(run: Run) -> None:
+    plan = {
+        "tracks": {"lr": {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": "50%"}},
+        "total_steps": 1000,
+    }
+    _, answer = runs.create(run.control, request(run, plan=plan))
+    assert answer["plan"]["tracks"]["lr"]["steps"] == 500
+    assert runs.create(run.control, request(run, plan=plan))[0] == 200
+
+
+def test_a_duration_without_its_unit_points_at_the_field(run: Run) -> None:
+    plan = {"tracks": {"lr": {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": "3ep"}}, "total_steps": 10}
+    with pytest.raises(Invalid) as caught:
+        runs.create(run.control, request(run, plan=plan))
+    assert caught.value.errors[0][0] == "/plan/tracks/lr/steps"
+
+
+def test_a_key_finds_its_run_although_the_plan_changed_since(run: Run) -> None:
+    key = Key("create-1", "hash")
+    one = runs.create(run.control, request(run), key)
+    assert runs.create(run.control, request(run), key)[1] == one[1]
+
+
+def test_runs_are_listed_newest_first_by_status_and_label(control: Any) -> None:
+    made = [Run(control) for _ in range(3)]
+    mark = made[0].name
+    for one in made:
+        one.create(labels={"mark": mark})
+    runs.finish(control, made[1].name)
+
+    def names(**filters: Any) -> list[str]:
+        return [item["run"] for item in runs.find(control, labels={"mark": mark}, **filters)["items"]]
+
+    assert names() == [one.name for one in reversed(made)]
+    assert names(status="finished") == [made[1].name]
+    page = runs.find(control, labels={"mark": mark}, limit=2)
+    assert names(cursor=page["next_cursor"]) == [made[0].name]
+    with pytest.raises(Invalid):
+        runs.find(control, cursor="x")
+
+
+def test_settings_change_and_the_rest_stays(run: Run) -> None:
+    before = run.create(labels={"a": "b"})
+    answer = runs.patch(run.control, run.name, RunPatch(lead_seconds=3.0, labels={"c": "d"}))
+    assert answer == {**before, "lead_seconds": 3.0, "labels": {"c": "d"}}
+    bounds = RunPatch.model_validate({"bounds": {"lr": {"max": 2.0}}})
+    assert runs.patch(run.control, run.name, bounds)["bounds"] == {"lr": {"max": 2.0}}
+    with pytest.raises(Invalid):
+        run.revise({"kind": "scale", "factor": 3.0})
+
+
+def test_an_archived_run_keeps_its_name_and_its_history(run: Run) -> None:
+    run.create()
+    before = run.values(0, 20)
+    assert runs.archive(run.control, run.name)["status"] == "archived"
+    for call in (
+        lambda: runs.create(run.control, request(run)),
+        lambda: runs.patch(run.control, run.name, RunPatch(lead_seconds=1.0)),
+        lambda: runs.finish(run.control, run.name),
+    ):
+        with pytest.raises(RunArchived):
+            call()
+    assert values.curve(run.control, run.name, start=0, stop=20).values["lr"].tolist() == before
+
+
+def test_what_is_not_there_is_named(run: Run) -> None:
+    with pytest.raises(UnknownRun, match=run.name):
+        run.get()
+
+
+# values
+
+
+def test_values_are_committed_below_the_mark_and_planned_beyond(run: Run) -> None:
+    run.create()
+    run.window(0)
+    found = values.curve(run.control, run.name, start=4, stop=20)
+    assert (found.start, found.stop, found.committed_until) == (4, 20, 8)
+    assert found.values["lr"].tolist() == run.values(4, 20)
+
+
+def test_values_can_be_strided_decimated_and_derived(run: Run) -> None:
+    plan = {"tracks": {"lr": LINEAR, "head/lr": {"kind": "track", "of": "lr", "factor": 2.0}}, "total_steps": 1000}
+    runs.create(run.control, request(run, plan=plan))
+    run.window(0)
+    run.revise({"kind": "set", "value": 5.0}, from_step=500)
+    whole = values.curve(run.control, run.name)
+    assert (whole.start, whole.stop) == (0, 1000)
+    strided = values.curve(run.control, run.name, start=3, stop=50, stride=10)
+    assert strided.values["lr"].tolist() == whole.values["lr"][3:50:10].tolist()
+    few = values.curve(run.control, run.name, points=20, tracks=["head/lr"])
+    assert few.steps is not None
+    assert len(few.steps) <= 40
+    assert {0, 500, 999} <= set(few.steps)
+    assert few.values["head/lr"].tolist() == [2 * whole.values["lr"][step] for step in few.steps]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"start": 5, "stop": 4}, "/stop"),
+        ({"attempt": 2}, "/attempt"),
+        ({"tracks": ["momentum"]}, "/tracks"),
+    ],
+)
+def test_ranges_that_are_not_there_are_refused(run: Run, query: dict[str, Any], pointer: str) -> None:
+    run.create()
+    with pytest.raises(Invalid) as caught:
+        values.curve(run.control, run.name, **query)
+    assert caught.value.errors[0][0] == pointer
+
+
+def test_more_values_than_an_answer_may_hold_are_refused(run: Run) -> None:
+    run.create()
+    with pytest.raises(TooLarge):
+        values.curve(run.control, run.name, start=0, stop=2_000_001)
