@@ -1,0 +1,55 @@
+# One command per wish. CI runs the same ones (.ci/run).
+#
+#   make demo        four training processes, one schedule that changes while they run (about a minute)
+#   make test        every test, on SQLite and PostgreSQL, with real torchrun jobs
+#   make test-core   the quick loop: no PyTorch, no torchrun, no demo
+#   make check       formatting, lint, types, architecture, Dockerfile
+#   make serve       the service on http://127.0.0.1:8000, SQLite in this folder
+#   make bench       what the README claims, as ratios
+#   make venv        the virtual environment that all of them use (made on demand)
+
+PYTHON ?= python3
+WORKERS ?= 2
+
+bin := .venv/bin
+stamp := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-core check serve bench
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+venv: $(stamp)
+
+# PyTorch goes first and alone, so that nothing else chooses its version. The rest is pinned by constraints.txt.
+$(stamp): pyproject.toml clients/pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Lockstep needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make venv PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(bin)/python || { echo "Making .venv (a few minutes, once)"; $(PYTHON) -m venv .venv; }
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,plot]' -e ./clients
+	@touch $@
+
+demo: $(stamp)
+	@$(bin)/python -m demo
+
+test: $(stamp)
+	@$(bin)/python -m pytest -n $(WORKERS) --dist worksteal -q
+
+# Tests that need PyTorch or whole jobs have `torch` in their name or live in tests/distributed.
+test-core: $(stamp)
+	@$(bin)/python -m pytest -q --ignore-glob='*torch*' --ignore=tests/distributed --ignore=tests/test_readme.py
+
+check: $(stamp)
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/mypy
+	@$(bin)/lint-imports
+	@$(bin)/hadolint Dockerfile
+
+serve: $(stamp)
+	@$(bin)/lockstep-server serve
+
+bench: $(stamp)
+	@$(bin)/python -m benchmarks

@@ -1,0 +1,109 @@
+"""The repository as a whole: what stands where, which names are public, and whether the packaging files agree."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("app", "schemas", "clients/lockstep", "benchmarks", "demo")
+
+
+def toml(path: str) -> dict[str, Any]:
+    return tomllib.loads((ROOT / path).read_text())
+
+
+def pins() -> dict[str, str]:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    return {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", [path for folder in SOURCES for path in modules(folder)], ids=str)
+def test_a_module_says_what_lives_in_it(path: Path) -> None:
+    text = path.read_text()
+    assert not text.strip() or text.startswith('"""'), f"{path} has no docstring"
+
+
+@pytest.mark.parametrize(("tests", "source"), [("app", "app"), ("schemas", "schemas"), ("clients", "clients/lockstep")])
+def test_test_folders_mirror_source_folders(tests: str, source: str) -> None:
+    """`app/x/y.py` is tested in `tests/app/x`: files are found by guessing."""
+    folders = {path.parent.relative_to(ROOT / "tests" / tests) for path in (ROOT / "tests" / tests).rglob("test_*.py")}
+    assert [folder for folder in folders if not (ROOT / source / folder).is_dir()] == []
+
+
+def test_both_distributions_have_one_version() -> None:
+    server, client = toml("pyproject.toml")["project"], toml("clients/pyproject.toml")["project"]
+    assert server["version"] == client["version"]
+    assert f"[{server['version']}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"lockstep:{server['version']}" in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_the_client_needs_httpx_and_nothing_else() -> None:
+    assert [re.split(r"[<>=]", need)[0] for need in toml("clients/pyproject.toml")["project"]["dependencies"]] == [
+        "httpx"
+    ]
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = toml("pyproject.toml")["project"]
+    needs = project["dependencies"] + [need for extra in project["optional-dependencies"].values() for need in extra]
+    names = {re.split(r"[\[<>=;]", need)[0].strip() for need in needs}
+    assert names - set(pins()) == set()
+
+
+def test_torch_is_pinned_without_a_local_version() -> None:
+    assert pins()["torch"] == "2.13.0"
+    assert not [version for version in pins().values() if "+" in version]
+
+
+def test_importing_the_client_loads_no_framework() -> None:
+    heavy = ["numpy", "pydantic", "torch", "jax", "transformers", "keras", "app", "schemas"]
+    code = f"import sys, lockstep; sys.exit(', '.join(n for n in {heavy} if n in sys.modules) or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "clients", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"importing lockstep loads {done.stderr}"
+
+
+def test_importing_the_service_does_nothing(tmp_path: Path) -> None:
+    """No file, no thread, no socket at import: `create_app` and its lifespan own every resource."""
+    code = "import threading, app.main; assert threading.active_count() == 1"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(ROOT)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compose_starts_the_image_on_a_volume_with_a_health_check() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    service = compose["services"]["lockstep"]
+    volume, folder = service["volumes"][0].split(":")
+    assert volume in compose["volumes"]
+    assert service["environment"]["LOCKSTEP_DATABASE_URL"].startswith(f"sqlite:///{folder}/")
+    assert service["ports"] == ["127.0.0.1:8000:8000"]
+    assert "readyz" in service["healthcheck"]["test"][-1]
+
+
+def test_the_image_runs_as_a_plain_user_and_stops_on_sigterm() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users
+    assert not users[-1].startswith(("root", "0"))
+    assert "STOPSIGNAL SIGTERM" in lines
+    assert any(line.startswith("HEALTHCHECK ") for line in lines)
+
+
+def test_the_image_copies_what_exists_and_is_not_ignored() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), source
+                assert f"!{source}" in ignored, source
