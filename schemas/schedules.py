@@ -392,20 +392,4 @@ class Warmup(Spec):
     }
 
 
-NATIVE: tuple[type[Spec], ...] = (
-    Constant,
-    Ramp,
-    Exponential,
-    InverseTime,
-    Interpolate,
-    Formula,
-    Iterate,
-    Sequence,
-    Repeat,
-    Sum,
-    Product,
-    Scale,
-    Clamp,
-    Clock,
-    Float32,
-)
+NATIVE: tuple[type[Spec], ...] = (Constant, Ramp, Sequence, Scale, Clock)

@@ -1,0 +1,78 @@
+"""Routes of schedules: stateless calls that need no run."""
+
+from typing import Annotated
+
+import numpy as np
+import pydantic_core
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from app.control import schedules
+from schemas.evaluate import Evaluate, Evaluated, EvaluatedStep, Kind, KindList
+
+OCTETS = "application/octet-stream"
+EXAMPLES = {
+    "schedule": {
+        "summary": "A cosine after a warm-up, every tenth step",
+        "value": {
+            "schedule": {
+                "kind": "warmup",
+                "steps": "5%",
+                "then": {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.001, "steps": "95%"},
+            },
+            "total_steps": 1000,
+            "steps": {"start": 0, "stop": 1001, "stride": 10},
+        },
+    },
+    "plan": {
+        "summary": "Two tracks at three steps",
+        "value": {
+            "plan": {
+                "tracks": {
+                    "lr": {"kind": "exponential", "start": 0.1, "rate": 0.5, "steps": "30ep", "staircase": True},
+                    "head/lr": {"kind": "track", "of": "lr", "factor": 10.0},
+                },
+                "steps_per_epoch": 100,
+            },
+            "steps": [0, 2999, 3000],
+        },
+    },
+    "step": {
+        "summary": "One step",
+        "value": {"schedule": {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100}, "step": 50},
+    },
+}
+
+router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
+
+
+@router.get("", response_model=KindList, summary="The catalogue of kinds")
+def kinds(q: Annotated[str, Query(max_length=200, description="part of a name or alias")] = "") -> Response:
+    """Every kind with summary, formula, parameters as JSON schema, source and an example that runs."""
+    return JSONResponse(schedules.kinds(q))
+
+
+@router.get("/{kind}", response_model=Kind, summary="One kind")
+def kind(kind: str) -> Response:
+    """The kind of this name; 404 with the nearest names where there is none."""
+    return JSONResponse(schedules.kind(kind))
+
+
+@router.post(
+    "/evaluate",
+    response_model=Evaluated | EvaluatedStep,
+    summary="Values of a schedule or a plan",
+    responses={200: {"content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def evaluate(request: Request, body: Annotated[Evaluate, Body(openapi_examples=EXAMPLES)]) -> Response:
+    """A range of steps, a list, or one; as JSON, or by `Accept: application/octet-stream` as little-endian float64.
+
+    The tracks of a plan follow one another in the order of the header `Lockstep-Tracks`.
+    """
+    if OCTETS not in request.headers.get("accept", ""):
+        found = schedules.evaluate(body)
+        return Response(pydantic_core.to_json(found.answer()), media_type="application/json")
+    found = schedules.evaluate(body, limit=schedules.MAX_VALUES)
+    data = b"".join(np.ascontiguousarray(column, dtype="<f8").tobytes() for column in found.values.values())
+    headers = {"Lockstep-Tracks": ",".join(found.values)} if body.plan is not None else None
+    return Response(data, headers=headers, media_type=OCTETS)

@@ -1,0 +1,159 @@
+"""Use cases on schedules that need no run: evaluate, and the catalogue."""
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import Invalid, NotFound, TooLarge
+from app.schedules import CompiledPlan, compile_plan, decimate, resolve
+from app.schedules.catalogue import catalogue, find
+from app.schedules.tree import escape
+from schemas.evaluate import Evaluate, StepRange, Subject
+from schemas.plans import Plan
+
+MAX_VALUES = 10_000_000  # of an answer in bytes
+MAX_JSON_VALUES = 2_000_000
+ONLY = "value"  # name of the track that a lone schedule becomes
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found: values by track at steps."""
+
+    request: Evaluate
+    steps: StepRange | list[int]
+    values: dict[str, Values]
+
+    def answer(self) -> dict[str, Any]:
+        """As JSON data, in the shapes of ALGEBRA §1."""
+        if self.request.step is not None:
+            one = {name: float(values[0]) for name, values in self.values.items()}
+            return {"step": self.request.step, "value": one if self.request.plan is not None else one[ONLY]}
+        many = {name: values.tolist() for name, values in self.values.items()}
+        steps = self.steps.model_dump() if isinstance(self.steps, StepRange) else self.steps
+        return {
+            "steps": steps,
+            "values": many if self.request.plan is not None else many[ONLY],
+            "dtype": "float64",
+        }
+
+
+def evaluate(request: Evaluate, *, limit: int = MAX_JSON_VALUES) -> Evaluation:
+    """The values that a request asks for; at most `limit` of them.
+
+    Raises `Invalid` for a spec that makes no curve, for durations without the lengths they need, and with the step for
+    a value that is not finite; `TooLarge` for too many values.
+    """
+    plan = plan_of(request)
+    steps = _steps(request, plan)
+    count = _count(steps)
+    names = sorted(plan.tracks)
+    if count * len(names) > MAX_VALUES or (request.points is None and count * len(names) > limit):
+        raise TooLarge(
+            f"{count:,} steps of {len(names)} tracks are more than {limit:,} values; ask for a part, or for `points`"
+        )
+    with pointed_at(request):
+        compiled = compile_plan(plan)
+        values = {name: _values(compiled, name, steps) for name in names}
+        for name, column in values.items():
+            _refuse_nonfinite(name, column, steps)
+    if request.points is None or request.step is not None or count <= request.points:
+        return Evaluation(request, steps, values)
+    return _decimated(request, compiled, steps, values)
+
+
+def plan_of(subject: Subject) -> Plan:
+    """The subject as a resolved plan; a lone schedule becomes the one track of its plan."""
+    plan = subject.plan or Plan(tracks={ONLY: subject.schedule})  # type: ignore[dict-item]
+    lengths = {"total_steps": subject.total_steps, "steps_per_epoch": subject.steps_per_epoch}
+    plan = plan.model_copy(
+        update={name: value for name, value in lengths.items() if value and getattr(plan, name) is None}
+    )
+    with pointed_at(subject):
+        return resolve(plan)
+
+
+@contextmanager
+def pointed_at(subject: Subject) -> Iterator[None]:
+    """Errors inside point into the subject's request instead of into its plan."""
+    try:
+        yield
+    except Invalid as error:
+        if subject.schedule is None:
+            raise error.under("/plan") from None
+        where = f"/tracks/{ONLY}"
+        errors = [("/schedule" + pointer.removeprefix(where), detail) for pointer, detail in error.errors]
+        raise Invalid(error.detail, errors=errors, **error.members) from None
+
+
+def kinds(query: str = "") -> dict[str, Any]:
+    """The catalogue, searched by name and alias."""
+    return {"items": find(query), "next_cursor": None}
+
+
+def kind(name: str) -> dict[str, Any]:
+    """One kind of the catalogue. Raises `NotFound`, with the nearest names."""
+    known = catalogue()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=5) or [entry["kind"] for entry in find(name)[:5]]
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /v1/schedules lists them all"
+        raise NotFound(f"there is no kind {name!r}{hint}", suggestions=near)
+    return known[name]
+
+
+def _steps(request: Evaluate, plan: Plan) -> StepRange | list[int]:
+    if request.step is not None:
+        return [request.step]
+    if request.steps is not None:
+        return request.steps
+    if plan.total_steps is None:
+        raise Invalid.at("/steps", "say which steps: `steps`, `step`, or `total_steps` for all of a run")
+    return StepRange(stop=plan.total_steps)
+
+
+def _count(steps: StepRange | list[int]) -> int:
+    return len(steps) if isinstance(steps, list) else len(range(steps.start, steps.stop, steps.stride))
+
+
+def _step(steps: StepRange | list[int], index: int) -> int:
+    return steps[index] if isinstance(steps, list) else steps.start + index * steps.stride
+
+
+def _values(compiled: CompiledPlan, name: str, steps: StepRange | list[int]) -> Values:
+    if isinstance(steps, list):
+        return compiled.at(name, steps)
+    return compiled.values(name, steps.start, steps.stop, steps.stride)
+
+
+def _refuse_nonfinite(name: str, values: Values, steps: StepRange | list[int]) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        index = int(np.argmin(finite))
+        step = _step(steps, index)
+        raise Invalid.at(
+            f"/tracks/{escape(name)}",
+            f"the value at step {step} is {values[index]}, which is no finite number",
+            step=step,
+        )
+
+
+def _decimated(
+    request: Evaluate, compiled: CompiledPlan, steps: StepRange | list[int], values: dict[str, Values]
+) -> Evaluation:
+    assert request.points is not None
+    every = np.array(steps) if isinstance(steps, list) else np.arange(steps.start, steps.stop, steps.stride)
+    if isinstance(steps, list) and np.any(every[1:] < every[:-1]):
+        raise Invalid.at("/steps", "with `points`, the steps must not go down")
+    chosen: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+    base = [name for name in values if name in compiled.base]  # derived ones have their extremes at the same steps
+    for name in base:
+        keep = compiled.joins(name, int(every[0]), int(every[-1]) + 1)
+        chosen = np.union1d(chosen, decimate(every, values[name], max(2, request.points // len(base)), keep))
+    return Evaluation(request, every[chosen].tolist(), {name: column[chosen] for name, column in values.items()})

@@ -1,0 +1,115 @@
+"""Stateless calls on schedules: evaluate, and the catalogue of kinds (ALGEBRA §1)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from schemas.base import Count, Model, Positive, Step
+from schemas.bounds import check_size
+from schemas.kinds import settle
+from schemas.plans import Plan
+from schemas.specs import Schedule
+
+MetricValue = float | Literal["nan", "inf", "-inf"]
+
+
+class StepRange(Model):
+    """The steps start, start + stride, ... below stop."""
+
+    start: Step = 0
+    stop: Step
+    stride: Count = 1
+
+    @model_validator(mode="after")
+    def _forwards(self) -> "StepRange":
+        if self.stop < self.start:
+            raise ValueError("`stop` must not be below `start`")
+        return self
+
+
+Steps = Annotated[
+    Annotated[StepRange, Tag("range")] | Annotated[list[Step], Tag("list")],
+    Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
+]
+
+
+class Subject(Model):
+    """A schedule or a plan, with the lengths that its durations need."""
+
+    schedule: Schedule | None = None
+    """A schedule, or else `plan`."""
+    plan: Plan | None = None
+    """A plan; it may bring its own `total_steps` and `steps_per_epoch`."""
+    total_steps: Count | None = None
+    """What "3%" refers to."""
+    steps_per_epoch: Positive | None = None
+    """What "12ep" refers to."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_enough(cls, data: Any) -> Any:
+        return check_size(data)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Subject":
+        if (self.schedule is None) == (self.plan is None):
+            raise ValueError("give `schedule` or `plan`, one of them")
+        return self
+
+
+class Evaluate(Subject):
+    """Values of a schedule or a plan at given steps."""
+
+    steps: Steps | None = None
+    """A range {start, stop, stride} or a list; without it, and without `step`, all steps up to `total_steps`."""
+    step: Step | None = None
+    """One step."""
+    points: Annotated[int, Field(ge=2, le=100_000)] | None = None
+    """At most about so many points, by min-max decimation that keeps joins exactly."""
+    metrics: Annotated[list[MetricValue], Field(max_length=1_000_000)] | None = None
+    """For kinds that follow a metric: metric i is reported at step i and counts from i + 1."""
+
+    @model_validator(mode="after")
+    def _steps_or_step(self) -> "Evaluate":
+        if self.steps is not None and self.step is not None:
+            raise ValueError("give `steps` or `step`, not both")
+        return self
+
+
+class Evaluated(Model):
+    """Values at steps; of a plan, an object of them by track."""
+
+    steps: StepRange | list[int]
+    """As asked for, or the steps that decimation left."""
+    values: list[float] | dict[str, list[float]]
+    dtype: Literal["float64"]
+
+
+class EvaluatedStep(Model):
+    """The value at one step; of a plan, an object by track."""
+
+    step: int
+    value: float | dict[str, float]
+
+
+class Kind(Model):
+    """One kind of the catalogue."""
+
+    kind: str
+    summary: str
+    formula: str
+    parameters: dict[str, Any]
+    """JSON schema of the fields."""
+    source: str
+    aliases: list[str]
+    example: dict[str, Any]
+
+
+class KindList(Model):
+    """The catalogue."""
+
+    items: list[Kind]
+    next_cursor: None
+
+
+settle(Subject, Evaluate)
