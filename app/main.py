@@ -13,8 +13,7 @@ from sqlalchemy import make_url
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-import app.api.problems
-from app.api import runs, windows
+from app.api import docs, problems, runs, schedules, windows
 from app.api.guard import Guard
 from app.control.context import Control
 from app.control.memory import Memory
@@ -39,12 +38,15 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         yield
         await run_in_threadpool(control.reports.stop)
 
-    service = FastAPI(title="Lockstep", version=VERSION, description=DESCRIPTION, lifespan=lifespan)
+    service = FastAPI(
+        title="Lockstep", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     service.state.control = control
     service.add_middleware(Guard, max_body_bytes=settings.max_body_bytes)
-    app.api.problems.install(service)
-    service.include_router(windows.router)
-    service.include_router(runs.router)
+    problems.install(service)
+    docs.install(service)
+    for router in (windows.router, runs.router, schedules.router):
+        service.include_router(router, responses=problems.RESPONSES)
 
     @service.get("/healthz", tags=["service"], summary="The process is alive")
     async def healthz() -> dict[str, str]:

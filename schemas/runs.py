@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.actions import Action
 from schemas.base import Count, Model, Positive, RunName, Step, TrackName, Warned
@@ -17,6 +17,10 @@ LeadSeconds = Annotated[float, Field(gt=0, le=86_400)]
 MaxWindow = Annotated[int, Field(ge=2, le=65_536)]
 Range = Annotated[list[int], Field(min_length=2, max_length=2)]
 Reason = Annotated[str, Field(max_length=10_000)]
+
+
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 class Bound(Model):
@@ -34,6 +38,15 @@ Bounds = Annotated[dict[TrackName, Bound], Field(max_length=64)]
 class RunCreate(Model):
     """A run to start, or to find as it was started. Every rank may send it."""
 
+    model_config = _example(
+        run="gpt-small-7",
+        plan={
+            "tracks": {"lr": {"kind": "ramp", "shape": "cosine", "start": 3e-4, "end": 3e-5, "steps": "100%"}},
+            "total_steps": 100_000,
+        },
+        labels={"team": "research"},
+    )
+
     run: RunName
     plan: Plan
     labels: Labels = Field(default_factory=dict)
@@ -47,6 +60,8 @@ class RunCreate(Model):
 
 class RunPatch(Model):
     """The settings of a run that may change while it goes; a plan changes only by a revision."""
+
+    model_config = _example(lead_seconds=30.0, bounds={"lr": {"max": 1e-3}})
 
     labels: Labels | None = None
     lead_seconds: LeadSeconds | None = None
@@ -96,6 +111,8 @@ class RunList(Model):
 class RevisionCreate(Model):
     """A change of plan."""
 
+    model_config = _example(action={"kind": "scale", "factor": 0.5}, reason="loss spikes since step 41,000")
+
     action: Action
     from_step: Step | None = None
     """The step it takes effect at; null: the horizon, the earliest one possible."""
@@ -137,6 +154,8 @@ class Preview(Model):
 
 class RewindCreate(Model):
     """Go back to a checkpoint: the next attempt starts at `to_step`, with an optional change of plan from there."""
+
+    model_config = _example(to_step=40_000, action={"kind": "scale", "factor": 0.5}, reason="diverged")
 
     to_step: Step
     action: Action | None = None
@@ -190,6 +209,18 @@ class GroupMember(Model):
 
 class WindowRequest(Model):
     """A worker asks for committed values from `step` on, and says how it fares. Only `worker` and `step` are required."""
+
+    model_config = _example(
+        worker="rank-3",
+        instance="b1946ac9",
+        uid="0f6a8a1c5d1f4a6f9a3b3a6f0d2b7c11",
+        attempt=1,
+        step=5120,
+        at=5064,
+        step_seconds=0.11,
+        seen={"revision": 4, "horizon": 5120},
+        applied={"start": 4864, "stop": 5064, "tracks": ["lr"], "crc32": 2774217693},
+    )
 
     worker: WorkerName
     step: Step

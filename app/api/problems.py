@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.errors import Invalid, LockstepError
-from schemas.base import Model
+from schemas.base import Model, Problem
 from schemas.kinds import KINDS
 
 STATUS = {
@@ -34,6 +34,13 @@ STATUS = {
     "unavailable": 503,
 }
 HTTP_NAMES = {413: "too-large", 422: "invalid", 503: "unavailable"}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "A problem document (RFC 9457); conflicts carry what the caller needs to go on",
+        "model": Problem,
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
 RETRY_AFTER = "2"
 MOST_ERRORS = 50
 
@@ -158,7 +165,7 @@ def _tags(error: Mapping[str, Any]) -> list[str]:
 
 
 def _fields(error: Mapping[str, Any], body: Any) -> list[str]:
-    """The names that may have been meant: of the kind that the object names, else of the models most like the object."""
+    """The names that may have been meant: of the kind that the object names, else of the models most like it."""
     here = body
     for part in error["loc"][:-1]:
         if _within(here, part):

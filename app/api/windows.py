@@ -19,7 +19,21 @@ from schemas.runs import Window, WindowRequest
 
 REQUEST = TypeAdapter(WindowRequest)
 OCTETS = "application/octet-stream"
-EXAMPLE = {"worker": "rank-3", "step": 5120, "at": 5064}
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON schema with its definitions put in their places, because a route has no component section of its own."""
+    definitions = schema.pop("$defs", {})
+
+    def put(node: Any) -> Any:
+        if isinstance(node, list):
+            return [put(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        name = str(node.get("$ref", "")).removeprefix("#/$defs/")
+        return put(definitions[name]) if name else {key: put(value) for key, value in node.items()}
+
+    return {key: put(value) for key, value in schema.items()}
 
 
 class Direct(APIRoute):
@@ -42,8 +56,7 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=Direct)
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": WindowRequest.model_json_schema(ref_template="#/components/schemas/{model}"),
-                    "example": EXAMPLE,
+                    "schema": _whole(WindowRequest.model_json_schema()),
                 }
             },
         }

@@ -1,0 +1,89 @@
+"""The `lockstep-server` command as an operator meets it."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.main import main
+from tests.service import Service, running
+
+
+def test_it_serves_and_ends_promptly_on_sigterm_with_an_idle_connection_open(tmp_path: Path) -> None:
+    with running(tmp_path) as service, socket.create_connection(("127.0.0.1", service.port)) as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in idle.recv(4096)
+        assert service.stop() in (-signal.SIGTERM, 143)
+    assert "Lockstep" in service.log()
+    assert "Traceback" not in service.log()
+
+
+def test_a_restart_finds_everything(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        plan = {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}
+        created = httpx.post(f"{service.url}/v1/runs", json={"run": "a", "plan": plan}).json()
+        service.stop()
+        service.start()
+        assert httpx.get(f"{service.url}/v1/runs/a").json() == created
+
+
+def test_the_docs_need_nothing_from_outside(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        page = httpx.get(f"{service.url}/docs").text
+        assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert [asset for asset in assets if asset.startswith(("http:", "https:", "//"))] == []
+        for asset in assets:
+            if asset.startswith("/"):
+                assert httpx.get(service.url + asset).status_code == 200, asset
+        assert "5." in httpx.get(f"{service.url}/assets/swagger-ui/swagger-ui-bundle.js").text[:200_000]
+
+
+def test_the_openapi_document_has_every_call_with_its_problems(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        document = httpx.get(f"{service.url}/openapi.json").json()
+    paths = {(path, method) for path, item in document["paths"].items() for method in item}
+    for path, method in [
+        ("/v1/runs", "post"),
+        ("/v1/runs/{run}/windows", "post"),
+        ("/v1/runs/{run}/revisions", "post"),
+        ("/v1/runs/{run}/rewind", "post"),
+        ("/v1/schedules/evaluate", "post"),
+    ]:
+        assert (path, method) in paths
+    assert document["openapi"].startswith("3.")
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert "$defs" not in json.dumps(document["paths"])
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert path in ("/healthz", "/readyz") or "4XX" in operation["responses"], path
+            assert "422" not in operation["responses"], path
+
+
+def test_a_second_service_on_the_same_file_is_told_why_it_cannot_start(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        second = Service(tmp_path, service.database_url)
+        command = ["serve", "--port", str(second.port), "--database-url", service.database_url]
+        result = subprocess.run(
+            [sys.executable, "-m", "app.main", *command], capture_output=True, text=True, check=False, timeout=60
+        )
+    assert result.returncode == 1
+    assert "another process serves" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_db_upgrade_makes_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db", "upgrade", "--database-url", f"sqlite:///{tmp_path}/new.db"]) == 0
+    assert "schema of this release" in capsys.readouterr().out
+    assert (tmp_path / "new.db").exists()
+
+
+def test_a_database_that_cannot_be_used_is_one_sentence_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--database-url", "sqlite:///missing/folder/x.db"]) == 1
+    assert capsys.readouterr().err.startswith("lockstep-server: the folder")
