@@ -43,6 +43,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 RETRY_AFTER = "2"
 MOST_ERRORS = 50
+UNREADABLE = "There was an error parsing the body"  # what FastAPI says where json.loads raises anything unexpected
 
 
 def problem(error: LockstepError) -> Response:
@@ -79,10 +80,14 @@ def install(app: FastAPI) -> None:
 
     async def refused(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem(invalid(error.errors(), error.body))
+        answer = problem(invalid(error.errors(), error.body))
+        error.body = error.__cause__ = error.__context__ = None  # they hold the body in cycles, until a late collection
+        return answer
 
     async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.detail == UNREADABLE:
+            return problem(Invalid.at("", "the body is not JSON that can be read: it is nested too deep, or not UTF-8"))
         title = HTTPStatus(error.status_code).phrase
         name = HTTP_NAMES.get(error.status_code, title.lower().replace(" ", "-"))
         detail = error.detail if error.detail != title else _explained(request, error.status_code)

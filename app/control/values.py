@@ -7,12 +7,12 @@ import numpy as np
 
 from app.control.commit import Values, columns
 from app.control.context import Control
-from app.control.history import in_force, load_plan
+from app.control.history import load_plan
 from app.control.revisions import planned_values
 from app.control.verify import derived_tracks
 from app.errors import Invalid, TooLarge
 from app.schedules import decimate
-from app.store import Reader, RunRow, Segment
+from app.store import Reader, RevisionRow, RunRow, Segment
 from schemas.base import MAX_STEP
 
 MOST_VALUES = 2_000_000
@@ -87,8 +87,8 @@ def curve(
     return Curve(run, wanted, start, stop, stride, committed_until, shown, values)
 
 
-def _tracks(history: Sequence[object], tracks: Sequence[str] | None) -> list[str]:
-    plans = [load_plan(row.plan) for row in history]  # type: ignore[attr-defined]
+def _tracks(history: Sequence[RevisionRow], tracks: Sequence[str] | None) -> list[str]:
+    plans = [load_plan(row.plan) for row in history]
     every = {name for plan in plans for name in plan.tracks}
     base = {name for plan in plans for name, spec in plan.tracks.items() if spec.kind != "track"}
     if tracks is None:
@@ -117,6 +117,3 @@ def _overlay(reader: Reader, run: RunRow, segments: Sequence[Segment], values: d
             else:
                 row_values = part[segment.tracks.index(of), : len(where)]
                 where[:] = row_values if times is None else times * row_values
-
-
-__all__ = ["Curve", "curve", "in_force"]
