@@ -163,7 +163,7 @@ class RewindCreate(Model):
 
 
 class Applied(Model):
-    """What an optimizer used in the steps [start, stop): a CRC-32 over little-endian float64, step by step, by track."""
+    """What an optimizer used in the steps [start, stop): a CRC-32 over little-endian float64, step by step."""
 
     start: Step
     stop: Step
@@ -208,7 +208,7 @@ class GroupMember(Model):
 
 
 class WindowRequest(Model):
-    """A worker asks for committed values from `step` on and says how it fares. Only `worker` and `step` are required."""
+    """A worker asks for committed values from `step` on, and says how it fares; only `worker` and `step` are needed."""
 
     model_config = _example(
         worker="rank-3",

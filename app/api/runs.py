@@ -12,6 +12,7 @@ from app.api.windows import OCTETS
 from app.control import revisions, runs, values
 from app.control.context import Control
 from app.control.once import Key
+from app.control.workers import find as workers_of
 from app.errors import Invalid
 from schemas.base import MAX_STEP
 from schemas.runs import (
@@ -187,7 +188,7 @@ def rewind(control: Controlled, run: str, body: RewindCreate, key: Keyed, if_mat
 @router.get("/{run}/workers", response_model=WorkerList, summary="The workers of a run")
 def workers(control: Controlled, run: str) -> Response:
     """Where each one is, and what of it is verified."""
-    return JSONResponse(runs.workers(control, run))
+    return JSONResponse(workers_of(control, run))
 
 
 @router.get("/{run}/events", response_model=EventList, summary="What happened to a run")

@@ -1,6 +1,6 @@
 """How far ahead values are committed (rule R5), and when a worker counts as lagging or lost (rule R11)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from app.store import RunRow, WorkerRow
@@ -43,7 +43,7 @@ def state_of(run: RunRow, worker: WorkerRow, now: float) -> str:
     return "lagging" if silence > 2 * lead else "active"
 
 
-def live(run: RunRow, workers: Sequence[WorkerRow], now: float) -> list[WorkerRow]:
+def live(run: RunRow, workers: Iterable[WorkerRow], now: float) -> list[WorkerRow]:
     """The workers of the current attempt that are active or lagging."""
     return [
         worker

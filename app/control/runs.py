@@ -8,7 +8,6 @@ from typing import Any
 from app.control import describe
 from app.control.checks import check_curve
 from app.control.context import Control
-from app.control.leads import state_of
 from app.control.once import Answer, Key, once
 from app.errors import Invalid, RunArchived, RunExists, UnknownRun
 from app.schedules import resolve
@@ -112,33 +111,6 @@ def finish(control: Control, name: str) -> Json:
 def archive(control: Control, name: str) -> Json:
     """Close a run for good. Its history stays readable and its name stays taken."""
     return _mark(control, name, "archived")
-
-
-def workers(control: Control, name: str) -> Json:
-    """The workers of a run, by name."""
-    with control.store.read() as reader:
-        run, now = reader.run(name), reader.now()
-        curves = {row.attempt: reader.curve(run.id, row.attempt, run.start_step) for row in reader.attempts(run.id)}
-        items = []
-        for row in reader.workers(run.id):
-            in_force = [revision for revision in curves[row.attempt] if revision.from_step <= row.step]
-            prefix, _, number = row.worker.rpartition("-")
-            items.append(
-                {
-                    "worker": row.worker,
-                    "rank": int(number) if prefix == "rank" and number.isdigit() else None,
-                    "instance": row.instance,
-                    "attempt": row.attempt,
-                    "step": row.step,
-                    "step_seconds": row.step_seconds,
-                    "last_seen": describe.iso(row.seen_at),
-                    "revision": in_force[-1].number,
-                    "verified_until": row.verified_until,
-                    "gaps": describe.unverified(reader, run, row.worker),
-                    "state": state_of(run, row, now),
-                }
-            )
-    return {"items": items, "next_cursor": None}
 
 
 def events(control: Control, name: str, *, after: int = 0, limit: int = 1000) -> Json:

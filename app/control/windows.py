@@ -1,16 +1,18 @@
 """The window call: what a worker asks for, is given, and is refused (PROTOCOL rules R2 to R8)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from statistics import median
 
 from app.control.commit import commit, commit_gap
 from app.control.context import Control
 from app.control.history import as_known, derive, in_order
-from app.control.leads import RUNAWAY_LEADS, is_short, lead_steps, live, state_of
+from app.control.leads import RUNAWAY_LEADS, is_short, lead_steps, live
 from app.control.memory import Held
-from app.control.verify import Derived, committed_crc, derived_tracks
+from app.control.verify import Derived, committed_crc
+from app.control.workers import Committed, heard, heard_of, verify
 from app.errors import (
     AttemptSuperseded,
     HistoryBehind,
@@ -20,8 +22,8 @@ from app.errors import (
     RunReplaced,
     StepBeyondHorizon,
 )
-from app.store import RunRow, Segment, Transaction, UnverifiedRow, WorkerRow
-from schemas.runs import Applied, Fallback, GroupMember, WindowRequest
+from app.store import RunRow, Segment, Transaction, WorkerRow
+from schemas.runs import Applied, Fallback, WindowRequest
 
 MAX_GAP = 1_000_000
 
@@ -213,31 +215,40 @@ def _beyond(run: RunRow, request: WindowRequest) -> LockstepError | None:
 
 def _answer(tx: Transaction, run: RunRow, request: WindowRequest) -> tuple[Window, WorkerRow]:
     at = request.step if request.at is None else request.at
-    worker = _worker(tx, run, request, at)
     if request.step > run.horizon and request.fallback is not None:
         run = _fill_gap(tx, run, request.step, request.fallback)
+    known = {worker.worker: worker for worker in tx.workers(run.id)}
+    worker = heard(tx, run, known.get(request.worker), request, at)
     if not request.leaving:
-        run = _extend(tx, run, request, at)
+        run = _extend(tx, run, known.values(), request, at)
+    committed = Committed(tx, run)
     if request.applied is not None:
-        worker = _verify(tx, run, worker, request.applied)
-    tx.put_worker(run.id, worker)
-    group = {member.worker: _member(tx, run, member) for member in request.group}
-    segments = _run_of_one_revision(tx.segments(run.id, run.attempt, request.step, request.step + run.max_window))
+        worker = verify(tx, run, committed, worker, request.applied)
+    group = [heard_of(tx, run, committed, known.get(member.worker), member) for member in request.group]
+    tx.put_workers(run.id, [worker, *group])
+    segments = _of_one_revision(tx.segments(run.id, run.attempt, request.step, request.step + run.max_window))
     if segments:
         revision, stop = segments[0].revision, min(segments[-1].stop, request.step + run.max_window)
     else:
         revision, stop = tx.curve(run.id, run.attempt, request.step)[0].number, request.step
-    row = tx.revision(run.id, revision)
-    assert row is not None
-    derived = derived_tracks(row.plan)
-    window = Window(run, run.attempt, request.step, stop, revision, worker.verified_until, segments, derived, group)
+    window = Window(
+        run,
+        run.attempt,
+        request.step,
+        stop,
+        revision,
+        worker.verified_until,
+        segments,
+        committed.derived(revision),
+        {member.worker: member.verified_until for member in group},
+    )
     return window, worker
 
 
-def _extend(tx: Transaction, run: RunRow, request: WindowRequest, at: int) -> RunRow:
+def _extend(tx: Transaction, run: RunRow, known: Iterable[WorkerRow], request: WindowRequest, at: int) -> RunRow:
     """Rule R5: commit up to one lead beyond the running step, when fewer than 3/4 of it are left."""
     now = tx.now()
-    others = [w for w in live(run, tx.workers(run.id), now) if w.worker != request.worker]
+    others = [w for w in live(run, known, now) if w.worker != request.worker]
     paces = [w.step_seconds for w in others if w.step_seconds]
     paces += [request.step_seconds] if request.step_seconds else []
     lead = lead_steps(run, paces)
@@ -288,72 +299,8 @@ def _fill_gap(tx: Transaction, run: RunRow, stop: int, told: Fallback) -> RunRow
     return run
 
 
-def _worker(tx: Transaction, run: RunRow, request: WindowRequest, at: int) -> WorkerRow:
-    """The worker's row as this request makes it."""
-    known = tx.worker(run.id, request.worker)
-    pace = request.step_seconds or (known.step_seconds if known else None)
-    if known is None or known.attempt != run.attempt:
-        previous = known.instance if known else None
-        return WorkerRow(
-            request.worker, request.instance, previous, run.attempt, at, pace, 0.0, request.step, request.leaving
-        )
-    moved = replace(known, step=at, step_seconds=pace, gone=request.leaving)
-    if request.instance == known.instance:
-        return moved
-    if request.instance == known.previous and state_of(run, known, tx.now()) in ("active", "lagging"):
-        detail = f"two processes report as {request.worker}: {known.instance} and {request.instance}"
-        tx.add_event(run, "worker-duplicate", detail, alarm=True, worker=request.worker)
-    if known.verified_until < request.step:  # the process before did not report these
-        tx.add_unverified(run.id, UnverifiedRow(request.worker, run.attempt, known.verified_until, request.step))
-    return replace(moved, instance=request.instance, previous=known.instance, verified_until=request.step)
-
-
-def _verify(tx: Transaction, run: RunRow, worker: WorkerRow, applied: Applied) -> WorkerRow:
-    """Compare a report with what is committed; what does not match is marked and an alarm raised."""
-    if applied.stop > run.horizon:
-        raise Invalid.at("/applied/stop", f"no value is committed at step {run.horizon} or later")
-    if applied.start < run.start_step:
-        raise Invalid.at("/applied/start", f"the run starts at step {run.start_step}")
-    if applied.start > worker.verified_until:
-        tx.add_unverified(run.id, UnverifiedRow(worker.worker, run.attempt, worker.verified_until, applied.start))
-    segments = tx.segments(run.id, run.attempt, applied.start, applied.stop)
-    derived = {}
-    for number in {segment.revision for segment in segments}:
-        row = tx.revision(run.id, number)
-        assert row is not None
-        derived[number] = derived_tracks(row.plan)
-    if committed_crc(segments, derived, applied.tracks, applied.start, applied.stop) != applied.crc32:
-        tx.add_unverified(run.id, UnverifiedRow(worker.worker, run.attempt, applied.start, applied.stop))
-        detail = f"{worker.worker} used other values than the committed ones in steps {applied.start} to {applied.stop}"
-        tx.add_event(
-            run, "applied-mismatch", detail, alarm=True, worker=worker.worker, start=applied.start, stop=applied.stop
-        )
-    return replace(worker, verified_until=max(worker.verified_until, applied.stop))
-
-
-def _member(tx: Transaction, run: RunRow, member: GroupMember) -> int:
-    """The report of another worker, brought by the one that asks; returns where its next one starts."""
-    start = member.at if member.applied is None else member.applied.start
-    asking = WindowRequest(
-        worker=member.worker,
-        step=start,
-        instance=member.instance,
-        step_seconds=member.step_seconds,
-        leaving=member.leaving,
-    )
-    worker = replace(_worker(tx, run, asking, start), step=member.at)
-    if member.applied is not None:
-        worker = _verify(tx, run, worker, member.applied)
-    tx.put_worker(run.id, worker)
-    return worker.verified_until
-
-
-def _run_of_one_revision(segments: Sequence[Segment]) -> list[Segment]:
-    return [
-        segment
-        for i, segment in enumerate(segments)
-        if all(s.revision == segments[0].revision for s in segments[: i + 1])
-    ]
+def _of_one_revision(segments: Sequence[Segment]) -> list[Segment]:
+    return list(takewhile(lambda segment: segment.revision == segments[0].revision, segments))
 
 
 def _matches(held: Held, applied: Applied) -> bool:

@@ -210,13 +210,16 @@ class Transaction(Reader):
         for row in rows:
             self._connection.execute(insert(segments).values(run_id=run_id, **asdict(row)))
 
-    def put_worker(self, run_id: int, row: WorkerRow) -> None:
-        """Remember a worker as it is now; `seen_at` is set to the database's clock."""
-        values = {**asdict(row), "seen_at": self._clock}
+    def put_workers(self, run_id: int, rows: Sequence[WorkerRow]) -> None:
+        """Remember workers as they are now; `seen_at` is set to the database's clock."""
         make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        statement = make(workers).values(run_id=run_id, **values)
-        changed = {key: value for key, value in values.items() if key != "worker"}
-        self._connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "worker"], set_=changed))
+        statement = make(workers).values(seen_at=self._clock)
+        changed = {column.name: statement.excluded[column.name] for column in workers.c if not column.primary_key}
+        statement = statement.on_conflict_do_update(index_elements=["run_id", "worker"], set_=changed)
+        values = [{"run_id": run_id, **asdict(row)} for row in rows]
+        for one in values:
+            del one["seen_at"]
+        self._connection.execute(statement, values)
 
     def touch_worker(self, run_id: int, row: WorkerRow) -> None:
         """Move a known worker forward without the run's lock. Another instance or attempt, in the meantime, stands."""

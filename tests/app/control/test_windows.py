@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.control import runs, windows
+from app.control import runs, windows, workers
 from app.errors import (
     AttemptSuperseded,
     HistoryBehind,
@@ -172,7 +172,7 @@ def test_a_report_from_memory_is_acknowledged_when_it_is_stored(run: Run) -> Non
     assert found[1] is not None
     found[1].result()
     assert found[0].verified_until == 2
-    assert runs.workers(run.control, run.name)["items"][0]["verified_until"] == 2
+    assert workers.find(run.control, run.name)["items"][0]["verified_until"] == 2
 
 
 def test_a_forgotten_memory_changes_no_byte(run: Run) -> None:
@@ -324,13 +324,13 @@ def test_other_ranks_that_did_the_same_verify_and_one_that_did_not_is_unverified
     run.window(40, worker="rank-2", fallback={**told, "policy": "freeze"}, applied=applied(frozen[:8], 0))
     run.window(40, worker="rank-2", applied=applied(frozen[8:], 8))
     assert run.get()["unverified"] == [[8, 40]]
-    workers = {worker["worker"]: worker for worker in runs.workers(run.control, run.name)["items"]}
-    assert {name: worker["gaps"] for name, worker in workers.items()} == {
+    found = {worker["worker"]: worker for worker in workers.find(run.control, run.name)["items"]}
+    assert {name: worker["gaps"] for name, worker in found.items()} == {
         "rank-0": [],
         "rank-1": [],
         "rank-2": [[8, 40]],
     }
-    assert {worker["verified_until"] for worker in workers.values()} == {40}
+    assert {worker["verified_until"] for worker in found.values()} == {40}
     assert [alarm["data"]["worker"] for alarm in run.events("applied-mismatch")] == ["rank-2"]
 
 
@@ -413,7 +413,7 @@ def test_one_worker_reports_for_its_group(run: Run) -> None:
         {"worker": "rank-2", "at": 5, "applied": applied([9.0] * 5, 0)},
     ]
     assert dict(run.window(8, group=group).group) == {"rank-1": 5, "rank-2": 5}
-    gaps = {worker["worker"]: worker["gaps"] for worker in runs.workers(run.control, run.name)["items"]}
+    gaps = {worker["worker"]: worker["gaps"] for worker in workers.find(run.control, run.name)["items"]}
     assert gaps == {"rank-0": [], "rank-1": [], "rank-2": [[0, 5]]}
 
 
@@ -440,7 +440,7 @@ def test_the_last_report_of_a_leaving_worker_counts_and_commits_nothing(run: Run
     window = run.window(8, at=8, applied=applied(values, 0), leaving=True)
     assert (window.start, window.stop, window.verified_until) == (8, 8, 8)
     assert run.get()["horizon"] == 8
-    assert [worker["state"] for worker in runs.workers(run.control, run.name)["items"]] == ["left"]
+    assert [worker["state"] for worker in workers.find(run.control, run.name)["items"]] == ["left"]
 
 
 # finite (R9)

@@ -193,15 +193,15 @@ def test_workers_are_put_whole_and_touched_forward_only(store: Store) -> None:
     worker = WorkerRow("rank-0", "a", None, 1, 10, 0.5, 0.0, 10, False)
     with store.change() as tx:
         row = add(tx, name())
-        tx.put_worker(row.id, worker)
-        tx.put_worker(row.id, replace(worker, step=20, verified_until=20))
+        tx.put_workers(row.id, [worker, replace(worker, worker="rank-1")])
+        tx.put_workers(row.id, [replace(worker, step=20, verified_until=20)])
         tx.touch_worker(row.id, replace(worker, step=30, verified_until=15))
         tx.touch_worker(row.id, replace(worker, instance="other", step=99, verified_until=99))
         tx.touch_worker(row.id, replace(worker, attempt=2, step=99, verified_until=99))
         tx.touch_worker(row.id, replace(worker, worker="rank-9"))
     with store.read() as reader:
         found = reader.workers(row.id)
-        assert [(w.step, w.verified_until, w.instance) for w in found] == [(30, 20, "a")]
+        assert [(w.step, w.verified_until, w.instance) for w in found] == [(30, 20, "a"), (10, 10, "a")]
         assert abs(found[0].seen_at - reader.now()) < 60
         assert reader.worker(row.id, "rank-0") == found[0]
         assert reader.worker(row.id, "rank-9") is None
