@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
-from schemas.schedules import NATIVE, Phase, Warmup
+from schemas import shorthands
+from schemas.folds import Greedy, ReduceOnPlateau
+from schemas.schedules import NATIVE, Phase
 from schemas.specs import Spec
 
-SHORTHANDS: tuple[type[Spec], ...] = (Warmup,)
+SHORTHANDS: tuple[type[Spec], ...] = (
+    shorthands.Warmup,
+    shorthands.Piecewise,
+    shorthands.Cyclic,
+    shorthands.WarmupCosine,
+    shorthands.Wsd,
+    shorthands.OneCycle,
+    shorthands.InverseSqrt,
+    shorthands.RangeTest,
+)
+FOLDS: tuple[type[Spec], ...] = (ReduceOnPlateau, Greedy)
 
-MODELS: tuple[type[Spec], ...] = (*NATIVE, *SHORTHANDS)
+MODELS: tuple[type[Spec], ...] = (*NATIVE, *SHORTHANDS, *FOLDS)
 KINDS: dict[str, type[Spec]] = {model.model_fields["kind"].annotation.__args__[0]: model for model in MODELS}  # type: ignore[union-attr]
 
 if TYPE_CHECKING:

@@ -369,27 +369,20 @@ class Float32(Spec):
     }
 
 
-class Warmup(Spec):
-    """A ramp up to what the next schedule starts with, then that schedule from its own step 0."""
-
-    kind: Literal["warmup"]
-    steps: Duration
-    """Length of the ramp; 0 is no warm-up."""
-    start: float = 0.0
-    """First value of the ramp."""
-    shape: Shape = "linear"
-    """Shape of the ramp."""
-    then: Schedule
-    """What follows."""
-
-    formula: ClassVar[str] = "ramp from start to then(0) for u < steps, then(u - steps) from there on"
-    source: ClassVar[str] = "Goyal et al. 2017, arXiv:1706.02677"
-    aliases: ClassVar[tuple[str, ...]] = ("gradual warmup", "linear warmup", "warm-up")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "warmup",
-        "steps": 10,
-        "then": {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.0, "steps": 90},
-    }
-
-
-NATIVE: tuple[type[Spec], ...] = (Constant, Ramp, Sequence, Scale, Clock)
+NATIVE: tuple[type[Spec], ...] = (
+    Constant,
+    Ramp,
+    Exponential,
+    InverseTime,
+    Interpolate,
+    Formula,
+    Iterate,
+    Sequence,
+    Repeat,
+    Sum,
+    Product,
+    Scale,
+    Clamp,
+    Clock,
+    Float32,
+)

@@ -11,16 +11,20 @@ from numpy.typing import NDArray
 
 from app.errors import Invalid, NotFound, TooLarge
 from app.schedules import CompiledPlan, compile_plan, decimate, resolve
+from app.schedules.arrays import groups
 from app.schedules.catalogue import catalogue, find
+from app.schedules.compiled import compile_folded, follows_metric
 from app.schedules.tree import escape
-from schemas.evaluate import Evaluate, StepRange, Subject
+from schemas.evaluate import Evaluate, MetricValue, StepRange, Subject
 from schemas.plans import Plan
 
 MAX_VALUES = 10_000_000  # of an answer in bytes
 MAX_JSON_VALUES = 2_000_000
+MAX_WORK = 4_000_000_000  # passes over values, about a nanosecond each
 ONLY = "value"  # name of the track that a lone schedule becomes
 
 Values = NDArray[np.float64]
+Pieces = list[tuple[int, CompiledPlan]]
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,19 @@ def evaluate(request: Evaluate, *, limit: int = MAX_JSON_VALUES) -> Evaluation:
             f"{count:,} steps of {len(names)} tracks are more than {limit:,} values; ask for a part, or for `points`"
         )
     with pointed_at(request):
-        compiled = compile_plan(plan)
-        values = {name: _values(compiled, name, steps) for name in names}
+        pieces = [(0, compile_plan(plan))]
+    if request.metrics is not None:
+        pieces = _folded(request.metrics, plan)
+    compiled = pieces[0][1]
+    if count * compiled.cost() > MAX_WORK:
+        raise TooLarge(f"{count:,} steps of this take too long to compute; ask for fewer, or for a wider `stride`")
+    with pointed_at(request):
+        values = {name: _values(pieces, name, steps) for name in names}
         for name, column in values.items():
             _refuse_nonfinite(name, column, steps)
     if request.points is None or request.step is not None or count <= request.points:
         return Evaluation(request, steps, values)
-    return _decimated(request, compiled, steps, values)
+    return _decimated(request, pieces, steps, values)
 
 
 def plan_of(subject: Subject) -> Plan:
@@ -126,10 +136,26 @@ def _step(steps: StepRange | list[int], index: int) -> int:
     return steps[index] if isinstance(steps, list) else steps.start + index * steps.stride
 
 
-def _values(compiled: CompiledPlan, name: str, steps: StepRange | list[int]) -> Values:
+def _folded(metrics: list[MetricValue], plan: Plan) -> Pieces:
+    if not follows_metric(plan):
+        raise Invalid.at("/metrics", "nothing here follows a metric; leave `metrics` out")
+    return compile_folded(plan, [float(metric) for metric in metrics])
+
+
+def _values(pieces: Pieces, name: str, steps: StepRange | list[int]) -> Values:
+    if len(pieces) == 1 and isinstance(steps, StepRange):
+        return pieces[0][1].values(name, steps.start, steps.stop, steps.stride)
+    every = _every(steps)
+    values = np.empty(every.shape)
+    for index, where in groups(every.astype(np.float64), np.array([step for step, _ in pieces], dtype=np.float64)):
+        values[where] = pieces[index][1].at(name, every[where])
+    return values
+
+
+def _every(steps: StepRange | list[int]) -> NDArray[np.int64]:
     if isinstance(steps, list):
-        return compiled.at(name, steps)
-    return compiled.values(name, steps.start, steps.stop, steps.stride)
+        return np.array(steps, dtype=np.int64)
+    return np.arange(steps.start, steps.stop, steps.stride)
 
 
 def _refuse_nonfinite(name: str, values: Values, steps: StepRange | list[int]) -> None:
@@ -145,15 +171,16 @@ def _refuse_nonfinite(name: str, values: Values, steps: StepRange | list[int]) -
 
 
 def _decimated(
-    request: Evaluate, compiled: CompiledPlan, steps: StepRange | list[int], values: dict[str, Values]
+    request: Evaluate, pieces: Pieces, steps: StepRange | list[int], values: dict[str, Values]
 ) -> Evaluation:
     assert request.points is not None
-    every = np.array(steps) if isinstance(steps, list) else np.arange(steps.start, steps.stop, steps.stride)
+    every, compiled = _every(steps), pieces[0][1]
+    changes = [step for step, _ in pieces[1:]]
     if isinstance(steps, list) and np.any(every[1:] < every[:-1]):
         raise Invalid.at("/steps", "with `points`, the steps must not go down")
     chosen: NDArray[np.intp] = np.empty(0, dtype=np.intp)
     base = [name for name in values if name in compiled.base]  # derived ones have their extremes at the same steps
     for name in base:
-        keep = compiled.joins(name, int(every[0]), int(every[-1]) + 1)
+        keep = [*compiled.joins(name, int(every[0]), int(every[-1]) + 1), *changes]
         chosen = np.union1d(chosen, decimate(every, values[name], max(2, request.points // len(base)), keep))
     return Evaluation(request, every[chosen].tolist(), {name: column[chosen] for name, column in values.items()})

@@ -1,20 +1,27 @@
 """From specs to curves: `lower` turns any spec into native kinds, `build` turns native kinds into curves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from app.errors import Invalid
-from app.schedules import curves
+from app.schedules import combine, curves
 from app.schedules.curves import Curve
+from app.schedules.formula import CONSTANTS, FUNCTIONS, FormulaError, Node, parse, uses
+from app.schedules.recurrence import Iterate
 from app.schedules.tree import map_children
 from schemas import schedules as native
+from schemas.folds import Greedy, MetricFold, ReduceOnPlateau
 from schemas.kinds import schedule
+from schemas.shorthands import Warmup
 from schemas.specs import Lowered, Spec
 
 MAX_LOWERED_NODES = 100_000
+MAX_ITERATIONS = 100_000_000  # operations that a recurrence may take to reach its limit
+FORMULA_NAMES = frozenset({"step"})
+ITERATE_NAMES = frozenset({"step", "value"})
 
 Scalar = type[np.floating[Any]]
 
@@ -38,9 +45,10 @@ def lower(spec: Spec, pointer: str = "", scalar: Scalar = np.float64) -> Spec:
                 raise Invalid.at(pointer, error.detail) from error
             except (ValidationError, ValueError) as error:
                 raise Invalid.at(pointer, _sentence(error)) from error
+        _check(spec, pointer)
         inner = np.float32 if isinstance(spec, native.Float32) else scalar
         spec = map_children(spec, lambda child, at: visit(child, at, inner), pointer)
-        return _warmup(spec, scalar) if isinstance(spec, native.Warmup) else spec
+        return _warmup(spec, scalar) if isinstance(spec, Warmup) else spec
 
     return visit(spec, pointer, scalar)
 
@@ -50,6 +58,42 @@ def build(spec: Spec, scalar: Scalar = np.float64) -> Curve:
     return _BUILDERS[type(spec)](spec, scalar)
 
 
+def _check(spec: Spec, pointer: str) -> None:
+    """Refuse what only the engine can tell is wrong."""
+    if isinstance(spec, native.Formula):
+        _parsed(spec, pointer)
+    elif isinstance(spec, native.Iterate):
+        update = _parse(spec.update, ITERATE_NAMES, f"{pointer}/update")
+        work = spec.limit * (1 + sum(1 for node in _nodes(update) if node.args and uses(node, "value")))
+        if work > MAX_ITERATIONS:
+            raise Invalid.at(f"{pointer}/limit", f"{work:,} operations are too many; lower `limit`")
+    elif isinstance(spec, native.Repeat) and spec.whole_steps and float(spec.steps) < 1:
+        raise Invalid.at(f"{pointer}/steps", "whole steps need a cycle of at least 1 step")
+
+
+def _parse(text: str, names: frozenset[str], pointer: str) -> Node:
+    try:
+        return parse(text, names)
+    except FormulaError as error:
+        raise Invalid.at(pointer, str(error)) from error
+
+
+def _parsed(spec: native.Formula, pointer: str = "") -> tuple[dict[str, Node], Node]:
+    let: dict[str, Node] = {}
+    for name, text in spec.let.items():
+        at = f"{pointer}/let/{name}"
+        if name in CONSTANTS or name in FUNCTIONS or name in FORMULA_NAMES:
+            raise Invalid.at(at, f"{name} has a meaning already; take another name")
+        let[name] = _parse(text, FORMULA_NAMES | frozenset(let), at)
+    return let, _parse(spec.expression, FORMULA_NAMES | frozenset(let), f"{pointer}/expression")
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for arg in node.args:
+        yield from _nodes(arg)
+
+
 def _sentence(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
@@ -57,7 +101,7 @@ def _sentence(error: ValueError) -> str:
     return str(error)
 
 
-def _warmup(spec: native.Warmup, scalar: Scalar) -> Spec:
+def _warmup(spec: Warmup, scalar: Scalar) -> Spec:
     """A warm-up leads to what follows it, so only now, when that is native, is its end known."""
     with np.errstate(all="ignore"):
         end = float(build(spec.then, scalar)(np.zeros(1, scalar))[0])
@@ -80,25 +124,90 @@ def _ramp(spec: native.Ramp, scalar: Scalar) -> Curve:
     return curves.Ramp(start, end, scalar(spec.steps), spec.shape, power, spec.past)
 
 
+def _exponential(spec: native.Exponential, scalar: Scalar) -> Curve:
+    return curves.Exponential(scalar(spec.start), scalar(spec.rate), scalar(spec.steps), spec.staircase)
+
+
+def _inverse_time(spec: native.InverseTime, scalar: Scalar) -> Curve:
+    start, rate, steps, power = scalar(spec.start), scalar(spec.rate), scalar(spec.steps), scalar(spec.power)
+    return curves.InverseTime(start, rate, steps, power, spec.staircase)
+
+
+def _interpolate(spec: native.Interpolate, scalar: Scalar) -> Curve:
+    x, y = np.array(spec.points, dtype=np.float64).T.astype(scalar)
+    return curves.Interpolate(x, y, spec.shape, spec.past)
+
+
+def _formula(spec: native.Formula, scalar: Scalar) -> Curve:
+    let, expression = _parsed(spec)
+    return curves.Formula(expression, let)
+
+
+def _iterate(spec: native.Iterate, scalar: Scalar) -> Curve:
+    update = parse(spec.update, ITERATE_NAMES)
+    state = np.float32 if spec.dtype == "float32" else np.float64
+    return Iterate(spec.start, update, spec.limit, scalar, state)
+
+
 def _sequence(spec: native.Sequence, scalar: Scalar) -> Curve:
     lengths = [float(phase.steps) for phase in spec.phases[:-1] if phase.steps is not None]
     starts = np.cumsum([0.0, *lengths]).astype(scalar)
-    return curves.Sequence(starts, tuple(build(phase.schedule, scalar) for phase in spec.phases))
+    return combine.Sequence(starts, tuple(build(phase.schedule, scalar) for phase in spec.phases))
+
+
+def _repeat(spec: native.Repeat, scalar: Scalar) -> Curve:
+    return combine.Repeat.over(
+        build(spec.of, scalar), scalar(spec.steps), spec.growth, scalar(spec.decay), spec.whole_steps
+    )
+
+
+def _sum(spec: native.Sum, scalar: Scalar) -> Curve:
+    return combine.Fold(np.add, tuple(build(term, scalar) for term in spec.of))
+
+
+def _product(spec: native.Product, scalar: Scalar) -> Curve:
+    return combine.Fold(np.multiply, tuple(build(term, scalar) for term in spec.of))
 
 
 def _scale(spec: native.Scale, scalar: Scalar) -> Curve:
-    return curves.Scale(scalar(spec.factor), build(spec.of, scalar))
+    return combine.Scale(scalar(spec.factor), build(spec.of, scalar))
+
+
+def _clamp(spec: native.Clamp, scalar: Scalar) -> Curve:
+    low = -np.inf if spec.min is None else spec.min
+    high = np.inf if spec.max is None else spec.max
+    return combine.Clamp(build(spec.of, scalar), scalar(low), scalar(high))
 
 
 def _clock(spec: native.Clock, scalar: Scalar) -> Curve:
     start, at, to, end = scalar(spec.from_), scalar(spec.at), scalar(spec.to), scalar(spec.end)
-    return curves.Clock(build(spec.of, scalar), start, at, to, end, spec.held)
+    return combine.Clock(build(spec.of, scalar), start, at, to, end, spec.held)
+
+
+def _float32(spec: native.Float32, scalar: Scalar) -> Curve:
+    return combine.Float32(build(spec.of, np.float32))
+
+
+def _fold(spec: MetricFold, scalar: Scalar) -> Curve:
+    return combine.Scale(scalar(spec.factor), build(spec.of, scalar))
 
 
 _BUILDERS: dict[type[Spec], Callable[[Any, Scalar], Curve]] = {
     native.Constant: _constant,
     native.Ramp: _ramp,
+    native.Exponential: _exponential,
+    native.InverseTime: _inverse_time,
+    native.Interpolate: _interpolate,
+    native.Formula: _formula,
+    native.Iterate: _iterate,
     native.Sequence: _sequence,
+    native.Repeat: _repeat,
+    native.Sum: _sum,
+    native.Product: _product,
     native.Scale: _scale,
+    native.Clamp: _clamp,
     native.Clock: _clock,
+    native.Float32: _float32,
+    ReduceOnPlateau: _fold,
+    Greedy: _fold,
 }

@@ -7,6 +7,7 @@ import numpy as np
 from app.schedules.compiled import CompiledPlan, Values
 
 DENSE = 2**24  # values checked one by one, all tracks together
+WORK = 2**31  # passes over values, for plans that cost more than usual
 CHUNK = 2**16
 COARSE = 2**16  # steps per track checked beyond those
 
@@ -14,11 +15,11 @@ COARSE = 2**16  # steps per track checked beyond those
 def check_finite(plan: CompiledPlan, start: int, stop: int) -> tuple[str, int, float] | None:
     """The first (track, step, value) in [start, stop) that is not finite or is negative, or None.
 
-    Every step is checked for the first 2**24 values (all base tracks together). Beyond them an even grid of 2**16 steps
-    per track is, the last step, and the steps around every join. A derived track is checked where its factor could
-    overflow.
+    Every step is checked for the first 2**24 values (all base tracks together; fewer for plans that are slow to
+    evaluate). Beyond them an even grid of 2**16 steps per track is, the last step, and the steps around every join.
+    A derived track is checked where its factor could overflow.
     """
-    dense_stop = min(stop, start + DENSE // max(len(plan.base), 1))
+    dense_stop = min(stop, start + min(DENSE // len(plan.base), WORK // plan.cost()))
     largest = {name: max([1.0, *(d.times for d in plan.derived.values() if d.of == name)]) for name in plan.base}
     for steps in _chunks(plan, start, dense_stop, stop):
         found = [

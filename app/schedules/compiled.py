@@ -1,7 +1,7 @@
 """A plan ready to be evaluated."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
@@ -10,15 +10,19 @@ from threading import Lock
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.errors import Invalid
 from app.schedules.build import build, lower
 from app.schedules.curves import Curve
 from app.schedules.durations import resolve
+from app.schedules.folds import factors, has_folds
 from app.schedules.tree import escape
 from schemas.plans import Plan, TrackSpec
+from schemas.specs import Spec
 
 CHUNK = 8192  # values computed at a time: small enough to stay in the cache of a core
 MAX_JOINS = 4096
 MAX_CACHED_PLANS = 256
+MAX_FOLDED = 20_000  # changes by a metric in one evaluation
 
 Values = NDArray[np.float64]
 
@@ -65,6 +69,10 @@ class CompiledPlan:
                 values *= times
         return values
 
+    def cost(self) -> int:
+        """About how many passes over an array it takes to evaluate every base track once."""
+        return sum(curve.cost() for curve in self._curves.values())
+
     def joins(self, track: str, start: int, stop: int) -> list[int]:
         """The steps in [start, stop) that begin a new piece of the curve; at most 4,096 of them, the first found."""
         curve, _ = self._of(track)
@@ -96,12 +104,50 @@ def compile_plan(plan: Plan) -> CompiledPlan:
     return compiled
 
 
+def compile_folded(plan: Plan, metrics: Sequence[float]) -> list[tuple[int, CompiledPlan]]:
+    """(step, compiled plan from that step on) at step 0 and wherever a metric, reported at step i, changes a factor.
+
+    Raises `Invalid` where nothing follows a metric, or its changes are too many.
+    """
+    native = _lowered(plan)
+    current = dict(native)
+    changes: dict[int, dict[str, Spec]] = {}
+    for name, spec in native.items():
+        for step, changed in islice(factors(spec, metrics), 1, MAX_FOLDED + 2):
+            changes.setdefault(step, {})[name] = changed
+    if len(changes) > MAX_FOLDED:
+        raise Invalid.at("/metrics", f"the metrics change the schedule more than {MAX_FOLDED:,} times; give fewer")
+    derived = _derived(plan)
+    pieces = [(0, _built(current, derived))]
+    for step in sorted(changes):
+        current |= changes[step]
+        pieces.append((step, _built(current, derived)))
+    return pieces
+
+
+def follows_metric(plan: Plan) -> bool:
+    """Whether any track of the plan follows a metric."""
+    return any(has_folds(spec) for spec in _lowered(plan).values())
+
+
 def _compile(plan: Plan) -> CompiledPlan:
-    curves: dict[str, Curve] = {}
-    derived: dict[str, Derived] = {}
-    for name, track in resolve(plan).tracks.items():
-        if isinstance(track, TrackSpec):
-            derived[name] = Derived(track.of, track.factor)
-        else:
-            curves[name] = build(lower(track, f"/tracks/{escape(name)}"))
-    return CompiledPlan(curves, derived)
+    plan = resolve(plan)
+    return _built(_lowered(plan), _derived(plan))
+
+
+def _lowered(plan: Plan) -> dict[str, Spec]:
+    return {
+        name: lower(track, f"/tracks/{escape(name)}")
+        for name, track in plan.tracks.items()
+        if not isinstance(track, TrackSpec)
+    }
+
+
+def _derived(plan: Plan) -> dict[str, Derived]:
+    return {
+        name: Derived(track.of, track.factor) for name, track in plan.tracks.items() if isinstance(track, TrackSpec)
+    }
+
+
+def _built(native: Mapping[str, Spec], derived: Mapping[str, Derived]) -> CompiledPlan:
+    return CompiledPlan({name: build(spec) for name, spec in native.items()}, derived)

@@ -1,4 +1,4 @@
-"""The native kinds as curves: objects that turn arrays of local time into arrays of values.
+"""Curves: objects that turn arrays of local time into arrays of values; here those that contain no others.
 
 A curve is called with times `u` (float64, or float32 inside `float32`), in any order, and gives a fresh array that its
 caller may overwrite; `u` itself is never written to. Every operation is elementwise, so the bits of one value do not
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from app.schedules.arrays import Array, groups
+from app.schedules.arrays import Array
+from app.schedules.formula import Node, evaluate, operations
 from app.schedules.shapes import SHAPES
 
 Number = np.floating[Any]
@@ -27,6 +28,10 @@ class Curve:
     def joins(self, low: float, high: float) -> Iterator[float]:
         """The times t, low < t <= high, at which one piece of the curve ends and another begins, in no order."""
         return iter(())
+
+    def cost(self) -> int:
+        """About how many passes over an array one call takes."""
+        return 1
 
 
 @dataclass(frozen=True)
@@ -72,78 +77,103 @@ class Ramp(Curve):
             yield float(self.steps)
 
 
-@dataclass(frozen=True)
-class Sequence(Curve):
-    """Piece i at u - starts[i], from starts[i] on."""
+def _units(u: Array, steps: Number, staircase: bool) -> Array:
+    """u/steps, rounded down if staircase."""
+    p = u / steps
+    return np.floor(p, out=p) if staircase else p
 
-    starts: Array
-    pieces: tuple[Curve, ...]
 
-    def __call__(self, u: Array) -> Array:
-        values = np.empty_like(u)
-        for index, where in groups(u, self.starts):
-            values[where] = self.pieces[index](u[where] - self.starts[index])
-        return values
-
-    def joins(self, low: float, high: float) -> Iterator[float]:
-        ends = [*self.starts[1:].tolist(), np.inf]
-        for start, end, piece in zip(self.starts.tolist(), ends, self.pieces, strict=True):
-            if start < end and start <= high and low < end:
-                if low < start:
-                    yield start
-                inner = piece.joins(max(low, start) - start, min(high, end) - start)
-                yield from (start + join for join in inner)
+def _stairs(steps: Number, staircase: bool, low: float, high: float) -> Iterator[float]:
+    if staircase:
+        first = np.floor(low / float(steps)) + 1
+        while first * float(steps) <= high:
+            yield float(first * float(steps))
+            first += 1
 
 
 @dataclass(frozen=True)
-class Scale(Curve):
-    """factor * of"""
+class Exponential(Curve):
+    """start * rate^(u/steps)"""
 
-    factor: Number
-    of: Curve
-
-    def __call__(self, u: Array) -> Array:
-        values = self.of(u)
-        values *= self.factor
-        return values
-
-    def joins(self, low: float, high: float) -> Iterator[float]:
-        return self.of.joins(low, high)
-
-
-@dataclass(frozen=True)
-class Clock(Curve):
-    """of at the time that a clock shows, which reads `at` at `start` and `end` at `to`."""
-
-    of: Curve
     start: Number
-    at: Number
-    to: Number
-    end: Number
-    held: bool
-
-    def reading(self, u: Array) -> Array:
-        """What the clock shows at the times `u`. Shifts are exact in whole steps."""
-        read = u - self.start
-        if not self.held and self.end - self.at != self.to - self.start:
-            read *= self.end - self.at
-            read /= self.to - self.start
-        read += self.at
-        if self.held:
-            np.copyto(read, self.at, where=u >= self.start)
-        else:
-            np.copyto(read, self.end, where=u == self.to)
-        return np.maximum(read, u.dtype.type(0), out=read)
+    rate: Number
+    steps: Number
+    staircase: bool
 
     def __call__(self, u: Array) -> Array:
-        return self.of(self.reading(u))
+        values = np.power(self.rate, _units(u, self.steps, self.staircase))
+        values *= self.start
+        return values
 
     def joins(self, low: float, high: float) -> Iterator[float]:
-        if low < self.start <= high:
-            yield float(self.start)
-        pace = 1.0 if self.held else float((self.end - self.at) / (self.to - self.start))
-        if pace > 0 and not (self.held and low >= self.start):
-            until = min(high, float(self.start)) if self.held else high
-            read = self.reading(np.array([low, until]))
-            for join in self.of.joins(float(read[0]), float(read[1])):
-                yield float(self.start) + (join - float(self.at)) / pace
+        return _stairs(self.steps, self.staircase, low, high)
+
+
+@dataclass(frozen=True)
+class InverseTime(Curve):
+    """start * (1 + rate*u/steps)^-power"""
+
+    start: Number
+    rate: Number
+    steps: Number
+    power: Number
+    staircase: bool
+
+    def __call__(self, u: Array) -> Array:
+        values = _units(u, self.steps, self.staircase)
+        values *= self.rate
+        values += u.dtype.type(1)
+        if self.power == 1:
+            return np.divide(self.start, values, out=values)
+        np.power(values, -self.power, out=values)
+        values *= self.start
+        return values
+
+    def joins(self, low: float, high: float) -> Iterator[float]:
+        return _stairs(self.steps, self.staircase, low, high)
+
+
+@dataclass(frozen=True)
+class Interpolate(Curve):
+    """From point to point; exactly y[i] at x[i]."""
+
+    x: Array
+    y: Array
+    shape: str
+    past: str
+
+    def __call__(self, u: Array) -> Array:
+        last = len(self.x) - 1
+        index = np.searchsorted(self.x, u, side="right") - 1
+        before, after = index < 0, index >= last
+        np.clip(index, 0, max(last - 1, 0), out=index)
+        if self.shape == "hold" or last == 0:
+            values: Array = self.y[index]
+            np.copyto(values, self.y[last], where=after)
+            return values
+        start, width = self.x[index], self.x[index + 1] - self.x[index]
+        p = (u - start) / np.where(width > 0, width, u.dtype.type(1))
+        values = SHAPES[self.shape](p, u.dtype.type(1))
+        values *= self.y[index + 1] - self.y[index]
+        values += self.y[index]
+        np.copyto(values, self.y[0], where=before)
+        beyond = after if self.past == "hold" or self.x[last] == self.x[last - 1] else u == self.x[last]
+        np.copyto(values, self.y[last], where=beyond)
+        return values
+
+    def joins(self, low: float, high: float) -> Iterator[float]:
+        return (x for x in self.x.tolist() if low < x <= high)
+
+
+@dataclass(frozen=True)
+class Formula(Curve):
+    """The expression at step = u."""
+
+    expression: Node
+    let: dict[str, Node]
+
+    def __call__(self, u: Array) -> Array:
+        return evaluate(self.expression, self.let, u)
+
+    def cost(self) -> int:
+        return 1 + operations(self.expression) + sum(operations(part) for part in self.let.values())
