@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from schemas import shorthands
+from schemas.dialects import DIALECTS
 from schemas.folds import Greedy, ReduceOnPlateau
 from schemas.schedules import NATIVE, Phase
 from schemas.specs import Spec
@@ -24,7 +25,7 @@ SHORTHANDS: tuple[type[Spec], ...] = (
 )
 FOLDS: tuple[type[Spec], ...] = (ReduceOnPlateau, Greedy)
 
-MODELS: tuple[type[Spec], ...] = (*NATIVE, *SHORTHANDS, *FOLDS)
+MODELS: tuple[type[Spec], ...] = (*NATIVE, *SHORTHANDS, *FOLDS, *DIALECTS)
 KINDS: dict[str, type[Spec]] = {model.model_fields["kind"].annotation.__args__[0]: model for model in MODELS}  # type: ignore[union-attr]
 
 if TYPE_CHECKING:

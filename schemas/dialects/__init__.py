@@ -1,0 +1,10 @@
+"""The schedulers of the libraries that people use, by their own names and parameters.
+
+A library is a module here with a tuple `MODELS`. A scheduler is a class in it, named after library and scheduler
+(`TorchStepLR`), as the names of classes are the names in the OpenAPI document. It lowers to simpler kinds.
+"""
+
+from schemas.dialects import torch
+from schemas.specs import Spec
+
+DIALECTS: tuple[type[Spec], ...] = (*torch.MODELS,)
