@@ -1,0 +1,483 @@
+"""`Feed`: the background thread that keeps windows ahead of the training step, and what happens when it cannot.
+
+The training thread calls `poll` when the window in hand is used up; everything that touches the network happens in the
+feed's own thread. All state is guarded by one condition; the decision what to do without a value is `decide`.
+"""
+
+import logging
+import math
+import os
+import random
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from lockstep.cache import Cache
+from lockstep.client import Client
+from lockstep.errors import AttemptSuperseded, LockstepError, NoValue, Refused, RunReplaced, Unavailable
+from lockstep.window import (
+    FOLLOW,
+    FREEZE,
+    RAISE,
+    WAIT,
+    Answer,
+    Episode,
+    Window,
+    episode,
+    parse_window,
+    stand_in,
+)
+
+logger = logging.getLogger("lockstep")
+
+GRACE_SECONDS = 1.0  # how long a step without a value waits for an answer under way before it counts as an outage
+HEARTBEAT_SECONDS = 15.0  # a job that makes no steps (it evaluates, it saves) still says that it lives
+STAND_IN_SECONDS = 2.0  # length of a fallback window at first; it doubles while the outage lasts
+TAIL_SECONDS, TAIL_STEPS, TAIL_JITTER = 3600.0, 100_000, 1.0
+FIRST_STEPS = 8  # length of a fallback window while no pace is known
+MAX_STEPS = 16_384
+
+_jitter = random.Random()  # of our own: the training's random numbers must not depend on the network
+
+
+class Worker(Protocol):
+    """What a feed asks of the training side. Called from the background thread; takes no lock of the feed."""
+
+    def position(self) -> int:
+        """The step that is running now."""
+
+    def report(self, verified_until: int) -> dict[str, Any] | None:
+        """What was used and is not verified yet."""
+
+
+def decide(policy: str, *, holding: bool, away: bool, waited: float, start_seconds: float, wait_seconds: float) -> str:
+    """What a training step without a value does: `wait` on, use a `stand-in`, or `raise`.
+
+    `holding`: it has had a value before, so there is something to go on from. `away`: the service failed to answer.
+    """
+    if not holding:
+        return WAIT if waited < start_seconds else RAISE
+    if not away and waited < GRACE_SECONDS:
+        return WAIT
+    if policy in (FOLLOW, FREEZE):
+        return "stand-in"
+    return WAIT if policy == WAIT and waited < wait_seconds else RAISE
+
+
+class Feed:
+    """Windows of one worker, fetched ahead of `worker.position()` by a daemon thread.
+
+    `create` makes the run exist before the first window is asked for. The attempt is that of the first answer, unless
+    `start` is told which one to join (rank 0's).
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        run: str,
+        name: str,
+        instance: str,
+        *,
+        policy: str,
+        start_seconds: float,
+        wait_seconds: float,
+        timeout: float,
+        cache: Cache | None = None,
+        create: Callable[[], None] | None = None,
+    ) -> None:
+        self._client, self._run, self._name, self._instance = client, run, name, instance
+        self._policy, self._start_seconds, self._wait_seconds = policy, start_seconds, wait_seconds
+        self._timeout = timeout
+        self._cache, self._create = cache, create
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closing = self._closed = False
+        self.uid: str | None = None
+        self.attempt: int | None = None
+        self.step_seconds: float | None = None
+        self.trigger = 0  # the step at which the next request is due
+        self.group: dict[str, dict[str, Any]] = {}  # newest report of every rank that reports through this one
+        self.acknowledged = 0  # the step up to which the group's reports have arrived
+        self._generation = 0
+        self._held: deque[Window] = deque()  # from the window in use on, without holes
+        self._end = 0  # where what is held ends: the step of the next request
+        self._last: Window | None = None  # the newest window that was held, to go on from
+        self._spare: list[Window] = []  # from a checkpoint or a file: used only if the service does not answer
+        self._tail: Window | None = None
+        self._tail_due = math.inf
+        self._episode: Episode | None = None
+        self._extensions = 0
+        self._seen_revision = self._seen_horizon = self._verified = 0
+        self._failures = 0
+        self._error: LockstepError | None = None
+        self._short_since: float | None = None
+        _living.add(self)
+
+    # The training thread
+
+    def start(
+        self,
+        worker: Worker,
+        step: int,
+        *,
+        uid: str | None = None,
+        attempt: int | None = None,
+        spare: Sequence[Window] = (),
+        outage: Episode | None = None,
+    ) -> None:
+        """Go to `step`, joining `attempt` (None: the current one). `spare` windows count if the service is away."""
+        with self._changed:
+            self.uid, self.attempt = uid or self.uid, attempt
+            windows, tail, cached = self._cache.load() if self._cache else ([], None, None)
+            self._spare = [w for w in (*spare, *windows) if uid is None or w.uid == uid]
+            self._tail = tail
+            self._move(step)
+            self._episode = outage or (cached if cached and cached.start <= step else None)
+            if self._thread is None:
+                # The thread holds the feed and its record, never the scheduler: one that nobody needs can be collected.
+                self._worker = worker
+                self._thread = threading.Thread(target=self._work, name=f"lockstep-{self._run}", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def poll(self, step: int, seconds: float) -> Window | None:
+        """The window that holds `step`, or one that stands in for it; None if `seconds` were not enough to know.
+
+        Raises the refusal that ended this worker's attempt, or `NoValue` by policy.
+        """
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            self._arrive(step)
+            while True:
+                if self._held:
+                    self._short_since = None
+                    return self._held[0]
+                now = time.monotonic()
+                self._short_since = self._short_since or now
+                self._do_without(now - self._short_since)
+                if self._held:
+                    continue
+                if now >= deadline:
+                    return None
+                self._changed.notify_all()
+                self._changed.wait(min(deadline - now, 0.1))
+
+    def take(self, step: int) -> Window:
+        """As `poll`, for as long as the policy allows."""
+        while (window := self.poll(step, 60.0)) is None:
+            pass
+        return window
+
+    def wake(self) -> None:
+        """The training has reached `trigger`."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def ahead(self) -> tuple[list[Window], Episode | None]:
+        """What is held, and the outage that is not reported yet: for checkpoints."""
+        with self._changed:
+            return list(self._held), self._episode
+
+    def close(self, wait: bool = True) -> None:
+        """Report the last values, say goodbye, end the thread and the connections. Takes at most a few seconds."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if wait and thread is not None and thread is not threading.current_thread():
+            thread.join(2 * self._timeout + 1)
+
+    def orphan(self) -> None:
+        """In a forked child: the thread and the connections are the parent's, so forget them without a word."""
+        self._changed = threading.Condition()
+        self._thread = None
+        self._closing = self._closed = True
+
+    def _arrive(self, step: int) -> None:
+        while self._held and self._held[0].stop <= step:
+            self._held.popleft()
+        if not (self._held and self._held[0].start <= step) and not (not self._held and step == self._end):
+            self._move(step)
+
+    def _move(self, step: int) -> None:
+        self._generation += 1
+        self._held.clear()
+        self._end = self.trigger = step
+        self._last = self._episode = self._short_since = self._error = None
+        self._extensions = self._failures = 0
+
+    def _do_without(self, waited: float) -> None:
+        if self._closed or self._closing:
+            raise NoValue("This follower is closed (or belongs to the parent of a forked process): open one here.")
+        error = self._error
+        if isinstance(error, Refused) and (error.final or self._last is None):
+            raise error
+        what = decide(
+            self._policy,
+            holding=self._last is not None,
+            away=self._failures > 0,
+            waited=waited,
+            start_seconds=self._start_seconds,
+            wait_seconds=self._wait_seconds,
+        )
+        if what == "stand-in":
+            self._extend()
+        elif what == RAISE:
+            reason = str(error) if error else f"{self._client.url} has not answered yet."
+            raise NoValue(self._advice(waited, reason)) from error
+
+    def _advice(self, waited: float, reason: str) -> str:
+        if self._last is not None:
+            return (
+                f"No committed value of run {self._run} at step {self._end} after {waited:.0f} s, and the outage "
+                f"policy is {self._policy!r}: {reason}"
+            )
+        return (
+            f"No first window of run {self._run} at step {self._end} after {waited:.0f} s: {reason} Check that the "
+            "service is running (`lockstep-server serve`), that the address is right and can be reached from this "
+            "machine, and the proxy settings. With cache_dir a job that ran here before can start without the service."
+        )
+
+    def _extend(self) -> None:
+        """Append a fallback window to what is held."""
+        assert self._last is not None
+        if self._episode is None:
+            self._episode = episode(self._policy, self._last, self._tail)
+            logger.warning(
+                "No committed value of run %s from step %d on (%s); going on by policy %r.",
+                self._run, self._end, self._error or "no answer", self._policy,
+            )  # fmt: skip
+        self._append(stand_in(self._policy, self._last, self._tail, self._stand_in_steps()))
+        self._extensions += 1
+
+    def _stand_in_seconds(self) -> float:
+        return min(STAND_IN_SECONDS * 2.0 ** min(self._extensions, 8), 2 * self._timeout)
+
+    def _stand_in_steps(self) -> int:
+        """As many steps as fit, at most twice the window before: a pace may change, the way back must stay short."""
+        before = FIRST_STEPS if self._last is None else max(FIRST_STEPS, 2 * (self._last.stop - self._last.start))
+        fitting = before if not self.step_seconds else math.ceil(self._stand_in_seconds() / self.step_seconds)
+        return max(2, min(fitting, before, MAX_STEPS))
+
+    def _append(self, window: Window) -> None:
+        self._held.append(window)
+        self._last, self._end = window, window.stop
+
+    # The background thread
+
+    def _work(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    self._sleep()
+                    if self._closing:
+                        break
+                    tail_only = self._tail_due <= time.monotonic() and not self._due()
+                try:
+                    self._fetch_tail() if tail_only else self._ask(leaving=False)
+                except LockstepError as error:
+                    self._failed(error, tail_only)
+                except Exception as error:  # a defect of ours must not stop a training job: it counts as an outage
+                    logger.exception("Lockstep's background thread failed; it goes on.")
+                    self._failed(Unavailable(f"{type(error).__name__}: {error}"), tail_only)
+            self._leave()
+        finally:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+            self._client.close()
+
+    def _sleep(self) -> None:
+        """Wait until a request is due, the feed closes, or it is time for a sign of life."""
+        now = time.monotonic()
+        until = now + HEARTBEAT_SECONDS * _jitter.uniform(0.8, 1.0)
+        if self._failures:
+            delay = min(2.0, 0.05 * 2 ** min(self._failures, 8)) * _jitter.uniform(0.5, 1.0)
+            asked = self._error.retry_after if isinstance(self._error, Unavailable) else None
+            until = now + max(delay, min(asked or 0.0, 5.0))
+        generation = self._generation
+        while not self._closing and generation == self._generation and (self._failures or not self._due()):
+            left = min(until, math.inf if self._failures else self._tail_due) - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
+
+    def _due(self) -> bool:
+        return self._worker.position() >= self.trigger or self._last is None
+
+    def _ask(self, *, leaving: bool) -> None:
+        if self._create is not None:
+            self._create()
+            self._create = None
+        with self._changed:
+            generation = self._generation
+            alone = self._episode is not None and self._last is not None and not leaving
+            if alone and self._end - self._worker.position() < self._stand_in_steps() // 2:
+                self._extend()  # the border moves before the request is sent, never while it is under way
+            seconds = self._stand_in_seconds() / 2 if self._episode else self._timeout
+            request, group = self._request(leaving), dict(self.group)
+        request["applied"] = self._worker.report(self._verified)
+        answer = parse_window(
+            self._client.window(self._run, request, timeout=min(seconds, self._timeout)), request["step"]
+        )
+        with self._changed:
+            if generation == self._generation:
+                self._accept(request, answer)
+                self.acknowledged = max(
+                    [self.acknowledged, *(e["applied"]["stop"] for e in group.values() if e["applied"])]
+                )
+                if not leaving:
+                    self._plan_tail()
+            self._changed.notify_all()
+        self._save()
+
+    def _request(self, leaving: bool) -> dict[str, Any]:
+        at = min(self._worker.position(), self._end) if self._last is not None else self._end
+        request: dict[str, Any] = {"worker": self._name, "instance": self._instance, "step": self._end, "at": at}
+        if self.uid is not None:
+            request["uid"] = self.uid
+        if self.attempt is not None:
+            request["attempt"] = self.attempt
+            request["seen"] = {"revision": self._seen_revision, "horizon": self._seen_horizon}
+        if self.step_seconds is not None:
+            request["step_seconds"] = self.step_seconds
+        if self.group:
+            request["group"] = list(self.group.values())
+        if self._episode is not None:
+            request["fallback"] = self._episode._asdict()
+        if leaving:
+            request["leaving"] = True
+        return request
+
+    def _accept(self, request: dict[str, Any], answer: Answer) -> None:
+        window = answer.window
+        if self.uid is not None and window.uid != self.uid:
+            raise RunReplaced(f"Run {self._run} has the uid {window.uid}, this job's run is {self.uid}.")
+        if self.attempt is not None and window.attempt != self.attempt:
+            raise AttemptSuperseded(f"Run {self._run} is at attempt {window.attempt}, this process at {self.attempt}.")
+        if self._failures and self._last is not None:
+            logger.info("The service is back: run %s, step %d.", self._run, request["step"])
+        self.uid, self.attempt = window.uid, window.attempt
+        self._seen_revision = max(self._seen_revision, answer.newest)
+        self._seen_horizon = max(self._seen_horizon, answer.horizon)
+        self._verified = answer.verified_until
+        self._failures, self._error, self._spare = 0, None, []
+        if "fallback" in request and self._episode is not None:
+            overtaken = self._end > request["step"]  # the training was faster than the answer
+            self._episode = self._episode._replace(start=request["step"]) if overtaken else None
+            self._extensions = 0
+        fresh = window.stop > self._end
+        if fresh:
+            self._append(window.between(self._end, window.stop) if window.start < self._end else window)
+        at = min(self._worker.position(), self._end)
+        more = self._episode is not None or (fresh and answer.horizon > self._end)
+        self.trigger = at if more else at + int((self._end - at) * _jitter.uniform(0.4, 0.5))
+
+    def _failed(self, error: LockstepError, tail_only: bool) -> None:
+        with self._changed:
+            if tail_only:
+                self._tail_due = time.monotonic() + HEARTBEAT_SECONDS * _jitter.uniform(0.5, 1.0)
+                return
+            self._failures += 1
+            self._error = error
+            if self._last is None and isinstance(error, Unavailable):
+                self._use_spare()
+            self._changed.notify_all()
+
+    def _use_spare(self) -> None:
+        """Begin without the service, on what a checkpoint or a file holds for the step that is wanted."""
+        known = [w for w in self._spare if w.start <= self._end]
+        if not known or (known[-1].stop <= self._end and self._policy not in (FOLLOW, FREEZE)):
+            return
+        window = next((w for w in known if self._end < w.stop), known[-1])
+        self._create = None  # this run has begun before: if it is gone now, that is no reason to make a new one
+        wanted, self._last = self._end, window
+        self.uid, self.attempt = window.uid, window.attempt
+        self._seen_revision, self._seen_horizon = window.revision, window.stop
+        self._held.append(window)
+        self._end = window.stop
+        while self._end <= wanted:
+            self._extend()
+        self._arrive(wanted)
+        self.trigger = wanted
+        logger.warning("Run %s begins at step %d on stored values: %s", self._run, wanted, self._error)
+
+    def _plan_tail(self) -> None:
+        if self._policy != FOLLOW or self._tail_due < math.inf:
+            return
+        tail = self._tail
+        if (
+            tail is None
+            or (tail.uid, tail.attempt) != (self.uid, self.attempt)
+            or tail.revision < self._seen_revision
+            or tail.stop - self._end < self._tail_steps() // 2
+        ):
+            self._tail_due = time.monotonic() + _jitter.uniform(0.0, TAIL_JITTER)
+
+    def _tail_steps(self) -> int:
+        return TAIL_STEPS if not self.step_seconds else int(min(TAIL_SECONDS / self.step_seconds, TAIL_STEPS)) + 1
+
+    def _fetch_tail(self) -> None:
+        with self._changed:
+            last, start, steps, attempt = self._last, self._end, self._tail_steps(), self.attempt
+            generation, revision = self._generation, self._seen_revision
+        if last is None:
+            return
+        tracks, headers = self._client.raw_values(self._run, start, start + steps, attempt=attempt)
+        values = {track: column.tolist() for track, column in tracks.items() if track in last.values}
+        if set(values) != set(last.values):
+            raise Unavailable("The service answered a tail without some of the tracks.")
+        length = len(next(iter(values.values())))
+        tail = Window(
+            uid=last.uid,
+            attempt=last.attempt,
+            start=start,
+            stop=start + length,
+            revision=int(headers.get("lockstep-newest", revision)),
+            values=values,
+            derived=last.derived,
+            reason=FOLLOW,
+        )
+        with self._changed:
+            self._tail_due = math.inf
+            if generation == self._generation:
+                self._tail = tail
+        self._save()
+
+    def _save(self) -> None:
+        if self._cache is None:
+            return
+        with self._changed:
+            windows, tail, outage = list(self._held), self._tail, self._episode
+        try:
+            self._cache.save(windows, tail, outage)
+        except OSError as error:
+            logger.warning("The cache %s cannot be written: %s", self._cache.path, error)
+
+    def _leave(self) -> None:
+        with self._changed:
+            joined = self.attempt is not None and self._last is not None
+            gone = isinstance(self._error, Refused)
+            self._timeout = min(self._timeout, 2.0)
+        try:
+            while joined and not gone:
+                self._ask(leaving=True)
+                if self._worker.report(self._verified) is None:
+                    break
+        except LockstepError as error:
+            logger.info("Lockstep could not say goodbye: %s", error)
+
+
+_living: "weakref.WeakSet[Feed]" = weakref.WeakSet()
+
+
+def _orphan_all() -> None:
+    for feed in list(_living):
+        feed.orphan()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_orphan_all)

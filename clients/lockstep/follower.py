@@ -1,0 +1,358 @@
+"""`Follower`: the values of a run, step by step, for any training loop. Knows no framework."""
+
+import atexit
+import logging
+import os
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self
+
+from lockstep import identity
+from lockstep.cache import Cache
+from lockstep.client import Client, Document, as_document
+from lockstep.errors import Misused, Unavailable
+from lockstep.feed import Feed
+from lockstep.report import Ledger
+from lockstep.transport import BaseTransport
+from lockstep.window import FOLLOW, PLANNED, POLICIES, Episode, Window
+
+logger = logging.getLogger("lockstep")
+
+VISIT_SECONDS = 0.005  # the slow path of a look-up (some microseconds) runs at most this often
+MAX_CHUNK = 1024
+
+
+class Reading(NamedTuple):
+    """A value, and where it comes from: `committed`, or an outage's `follow` or `freeze`; and its revision."""
+
+    value: float
+    reason: str
+    revision: int
+
+
+class Source(Protocol):
+    """Where a follower's windows come from: a `Feed`, or rank 0's through an `Exchange`."""
+
+    step_seconds: float | None
+    trigger: int
+
+    def start(
+        self,
+        worker: "Record",
+        step: int,
+        *,
+        uid: str | None = None,
+        attempt: int | None = None,
+        spare: Sequence[Window] = (),
+        outage: Episode | None = None,
+    ) -> None: ...
+    def take(self, step: int) -> Window: ...
+    def wake(self) -> None: ...
+    def ahead(self) -> tuple[list[Window], Episode | None]: ...
+    def close(self, wait: bool = True) -> None: ...
+
+
+class Record:
+    """Where a worker is and what it has used; the one thing that the training and the background thread share."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.checked = 0  # what was used below this step is known, overwritten values included
+        self.counter: Callable[[], int | None] | None = None  # an adapter's own count, while it lives
+        self.ledger = Ledger()
+
+    def position(self) -> int:
+        """The step that is running now."""
+        if self.counter is not None and (step := self.counter()) is not None:
+            self.step = step
+        return self.step
+
+    def report(self, verified_until: int) -> dict[str, Any] | None:
+        """What was used and is not verified yet."""
+        return self.ledger.report(verified_until, self.checked)
+
+
+class Follower:
+    """The values that a run commits, for one worker.
+
+        with Follower("my-run", plan, url="http://lockstep:8000") as follower:
+            for step in range(1000):
+                rate = follower.value(step).value
+
+    `plan` creates the run if it is not there (None: it must be). The look-up is local; a background thread fetches
+    windows ahead of it. `policy` says what happens beyond the window in hand while the service is away: `follow` the
+    planned values last heard of, `freeze` the last value, `wait` at most `wait_seconds` and then raise, or `raise`. At
+    the start it waits at most `start_seconds` for the first window, unless `cache_dir` has one from an earlier life.
+    One training thread per follower.
+
+    Raises `NoValue` (by policy), a final `Refused` such as `AttemptSuperseded`, and `Misused`.
+    """
+
+    def __init__(
+        self,
+        run: str | None = None,
+        plan: Document | None = None,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        transport: BaseTransport | None = None,
+        timeout: float = 5.0,
+        worker: str | None = None,
+        step: int | None = None,
+        policy: str = FOLLOW,
+        start_seconds: float = 60.0,
+        wait_seconds: float = 600.0,
+        cache_dir: str | os.PathLike[str] | None = None,
+        if_exists: str | None = None,
+        **create: Any,
+    ) -> None:
+        self.run = identity.run_name(run)
+        self.worker = worker or identity.worker_name(identity.rank())
+        if policy not in POLICIES:
+            raise Misused(f"An outage policy is one of {', '.join(POLICIES)}, not {policy!r}.")
+        begin = Beginning(self.run, plan, if_exists, create)
+        feed = begin.feed(
+            Client(url, token=token, timeout=timeout, transport=transport),
+            self.worker,
+            policy=policy,
+            start_seconds=start_seconds,
+            wait_seconds=wait_seconds,
+            timeout=timeout,
+            cache_dir=cache_dir,
+        )
+        self._open(feed, Record())
+        self.go_to(begin.start_step if step is None else step)
+
+    @classmethod
+    def over(cls, source: Source, run: str, worker: str) -> "Follower":
+        """A follower whose windows come from `source`; it goes nowhere before `go_to`. For adapters."""
+        follower = cls.__new__(cls)
+        follower.run, follower.worker = run, worker
+        follower._open(source, Record())
+        return follower
+
+    def _open(self, source: Source, record: Record) -> None:
+        self.source, self.record = source, record
+        self._window: Window | None = None
+        self._columns: dict[str, list[float]] = {}
+        self._first = self._count = 0
+        self._reason, self._revision = "", 0
+        self._pace: deque[float] = deque(maxlen=20)
+        self._visited: tuple[int, float] | None = None
+        self.closed = False
+        self._finalizer = weakref.finalize(self, source.close, wait=False)
+        _open_followers.add(self)
+
+    # Values
+
+    def value(self, step: int, track: str = "lr") -> Reading:
+        """The value of `track` (a base or a derived one) that update number `step` uses."""
+        self.record.step = step
+        index = step - self._first
+        if not 0 <= index < self._count:
+            self.visit(step)
+            index = 0
+        column = self._columns.get(track)
+        if column is None:
+            column = self._column(track)
+        return Reading(column[index], self._reason, self._revision)
+
+    def visit(self, step: int) -> tuple[Window, int]:
+        """The window that holds `step`, and the step before which `visit` is to be called again.
+
+        Until then look-ups need no clock and no lock: the border lies at the window's end, where the next request is
+        due, or some milliseconds ahead, whichever comes first.
+        """
+        self.record.checked = step
+        now = time.monotonic()
+        if self._visited is not None and (made := step - self._visited[0]) > 0:
+            self._pace.append((now - self._visited[1]) / made)
+        window = self._window
+        if window is None or not window.start <= step < window.stop:
+            window = self._next(step)
+            now = time.monotonic()  # a wait for values is not the pace of the training
+        self._visited = (step, now)
+        chunk = 1
+        if self._pace:
+            pace = self.source.step_seconds = max(sorted(self._pace)[len(self._pace) // 2], 1e-7)
+            chunk = max(1, min(MAX_CHUNK, int(VISIT_SECONDS / pace)))
+        if step >= self.source.trigger:
+            self.source.wake()
+            border = min(window.stop, step + chunk)
+        else:
+            border = min(window.stop, step + chunk, self.source.trigger)
+        self._first, self._count = step, border - step
+        self._columns = {}
+        return window, border
+
+    def used(self, step: int, track: str, value: float) -> None:
+        """Say that update `step` used another value of a base track than the one handed out."""
+        self.record.ledger.replace(step, track, value)
+
+    @property
+    def window(self) -> Window:
+        """The window in hand."""
+        if self._window is None:
+            raise Misused("No value was asked for yet.")
+        return self._window
+
+    def _column(self, track: str) -> list[float]:
+        window = self.window
+        try:
+            column = window.column(track, self._first, self._first + self._count)
+        except KeyError:
+            known = ", ".join(sorted((*window.values, *window.derived)))
+            raise Misused(f"Run {self.run} has no track {track!r}; it has {known}.") from None
+        self._columns[track] = column
+        return column
+
+    def _next(self, step: int) -> Window:
+        if self.closed:
+            raise Misused(f"This follower of run {self.run} is closed.")
+        window = self.source.take(step)
+        self.record.ledger.take(window, step)
+        self._window = window
+        self._reason, self._revision = window.reason, window.revision
+        return window
+
+    # Moves
+
+    def go_to(
+        self,
+        step: int,
+        *,
+        uid: str | None = None,
+        attempt: int | None = None,
+        spare: Sequence[Window] = (),
+        outage: Episode | None = None,
+    ) -> None:
+        """Continue at `step` in the current attempt, and wait for the value there."""
+        self.record.ledger = Ledger()
+        self.record.step = self.record.checked = step
+        self._window, self._visited, self._count = None, None, 0
+        self.source.start(self.record, step, uid=uid, attempt=attempt, spare=spare, outage=outage)
+        self.visit(step)
+
+    def rejoin(self, step: int) -> None:
+        """After a rewind: join the newest attempt at `step` (at or below the step that the run was rewound to)."""
+        self.go_to(step)
+
+    def state(self, step: int) -> dict[str, Any]:
+        """What a checkpoint needs to continue at `step` bit for bit, as plain numbers, strings and lists."""
+        window = self.window
+        ahead, outage = self.source.ahead()
+        windows = [window.between(step, window.stop)] if window.start <= step < window.stop else []
+        windows += [w for w in ahead if w.start >= window.stop]
+        return state(self.run, window.uid, window.attempt, step, windows, outage)
+
+    # The end
+
+    def close(self) -> None:
+        """Report the values used so far, say goodbye, and end the background thread."""
+        if not self.closed:
+            self.closed = True
+            self._finalizer.detach()
+            self.record.checked = self.record.position()
+            self.source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Beginning:
+    """How a run begins for a worker: with a plan that creates it, or as one that must be there."""
+
+    def __init__(self, run: str, plan: Document | None, if_exists: str | None, create: Mapping[str, Any]) -> None:
+        known = {"labels", "start_step", "lead_seconds", "max_window", "bounds"}
+        if unknown := sorted(set(create) - known):
+            raise Misused(f"Unknown arguments {', '.join(unknown)}; a run is created with {', '.join(sorted(known))}.")
+        self._run = run
+        self._plan = None if plan is None else as_document(plan)
+        self._if_exists = if_exists or ("keep" if identity.restarted() else None)
+        self._create = dict(create)
+        self._there = False
+        self.start_step = int(create.get("start_step") or 0)
+
+    def feed(self, client: Client, worker: str, *, cache_dir: str | os.PathLike[str] | None, **arguments: Any) -> Feed:
+        """The feed of a worker, which makes sure that the run is there before it asks for a window."""
+        cache = None if cache_dir is None else Cache(cache_dir, self._run, worker)
+
+        def create() -> None:
+            if self._plan is not None and not self._there:
+                self._look(client)
+
+        return Feed(client, self._run, worker, identity.new_instance(), cache=cache, create=create, **arguments)
+
+    def peek(self, client: Client) -> Window | None:
+        """The values of the run's first step, without joining it; None while the service is away.
+
+        Raises a `Refused` where the run cannot be created or is not there.
+        """
+        with client:
+            try:
+                run = self._look(client)
+                start = int(run["start_step"])
+                values = client.values(self._run, start, start + 1)["values"]
+                tracks = run["plan"].get("tracks", {})
+                derived = {
+                    name: (spec["of"], float(spec.get("factor", 1.0)))
+                    for name, spec in tracks.items()
+                    if spec.get("kind") == "track" and spec["of"] in values
+                }
+                return Window(
+                    str(run["uid"]), run["attempt"], start, start + 1, run["revision"], values, derived, PLANNED
+                )
+            except Unavailable as error:
+                logger.warning("Run %s: %s Going on; the first step will wait for it.", self._run, error)
+                return None
+
+    def _look(self, client: Client) -> dict[str, Any]:
+        if self._plan is None:
+            return client.run(self._run)
+        run = client.create_run(self._run, self._plan, if_exists=self._if_exists, **self._create)
+        self._there = True
+        if self._if_exists == "keep" and run.get("plan") != self._plan:
+            logger.warning("Run %s goes on with its own plan, which is not the one of this script.", self._run)
+        return run
+
+
+def state(
+    run: str, uid: str | None, attempt: int | None, step: int, windows: Sequence[Window], outage: Episode | None
+) -> dict[str, Any]:
+    """What a checkpoint needs to continue at `step` bit for bit, as plain numbers, strings and lists."""
+    return {
+        "run": run,
+        "uid": uid,
+        "attempt": attempt,
+        "step": step,
+        "windows": [window.to_json() for window in windows],
+        "outage": None if outage is None else list(outage),
+    }
+
+
+def parse_state(saved: Mapping[str, Any]) -> tuple[str, int, str | None, list[Window], Episode | None]:
+    """run, step, uid, windows and outage of a checkpoint made by `state`."""
+    try:
+        windows = [
+            Window(**{**w, "derived": {t: (d["of"], d["times"]) for t, d in w["derived"].items()}})
+            for w in saved["windows"]
+        ]
+        outage = None if saved["outage"] is None else Episode(*saved["outage"])
+        return str(saved["run"]), int(saved["step"]), saved["uid"], windows, outage
+    except (KeyError, TypeError, ValueError) as error:
+        raise Misused(f"This is not the state of a Lockstep scheduler ({error!r}).") from error
+
+
+_open_followers: "weakref.WeakSet[Follower]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Nothing is left at exit, and the last values are reported."""
+    for follower in list(_open_followers):
+        follower.close()

@@ -1,0 +1,100 @@
+"""What a worker has really used, kept until the service has verified it, and the CRC-32 that it reports."""
+
+import sys
+import threading
+import zlib
+from array import array
+from collections import deque
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from lockstep.window import COMMITTED, Window
+
+MAX_REPORT = 65_536  # steps in one report; the next one goes on from there
+MAX_KEPT = 1_000_000  # steps; older ones stay unverified (nobody has asked for them for that long)
+
+
+def crc32(values: Mapping[str, Sequence[float]]) -> int:
+    """CRC-32 (zlib's) over little-endian float64, step by step, tracks sorted by name.
+
+    >>> crc32({"lr": [0.5, 0.25]})
+    495952133
+    """
+    numbers = array("d", chain.from_iterable(zip(*(values[track] for track in sorted(values)), strict=True)))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return zlib.crc32(numbers.tobytes())
+
+
+class Segment(NamedTuple):
+    """The steps `start` to `stop - 1` of one window, as arrays."""
+
+    start: int
+    stop: int
+    committed: bool
+    values: dict[str, "array[float]"]
+
+
+class Ledger:
+    """The values a worker uses, in order, without holes. Written by the training thread, read by the background one.
+
+    `take` notes a window when its first value is about to be used, `replace` one value that was not the window's
+    (another scheduler overwrote it), `report` sums up what is not verified yet.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._segments: deque[Segment] = deque()
+        self._kept = 0
+
+    def take(self, window: Window, step: int) -> None:
+        """From `step` on `window` is used. A step that does not follow the last one starts a new record."""
+        values = {track: array("d", column[step - window.start :]) for track, column in window.values.items()}
+        with self._lock:
+            if self._segments and self._segments[-1].stop != step:
+                self._segments.clear()
+                self._kept = 0
+            self._segments.append(Segment(step, window.stop, window.reason == COMMITTED, values))
+            self._kept += window.stop - step
+            while self._kept > MAX_KEPT and len(self._segments) > 1:
+                self._forget()
+
+    def replace(self, step: int, track: str, value: float) -> None:
+        """At `step` the optimizer used `value`, not the one handed out."""
+        with self._lock:
+            for segment in self._segments:
+                if segment.start <= step < segment.stop and track in segment.values:
+                    segment.values[track][step - segment.start] = value
+
+    def report(self, start: int, at: int) -> dict[str, Any] | None:
+        """`{"start", "stop", "tracks", "crc32"}` of the used steps from `start` up to `at`; None if there are none.
+
+        It ends at the border between committed values and a fallback, where the tracks change, and after `MAX_REPORT`
+        steps. Everything below `start` is verified and forgotten.
+        """
+        with self._lock:
+            while self._segments and self._segments[0].stop <= start:
+                self._forget()
+            if not self._segments:
+                return None
+            first = self._segments[0]
+            start = max(start, first.start)
+            stop = min(at, start + MAX_REPORT)
+            tracks = sorted(first.values)
+            values = {track: array("d") for track in tracks}
+            end = start
+            for segment in self._segments:
+                if segment.committed != first.committed or sorted(segment.values) != tracks or segment.start >= stop:
+                    break
+                low, high = max(start, segment.start) - segment.start, min(stop, segment.stop) - segment.start
+                for track in tracks:
+                    values[track].extend(segment.values[track][low:high])
+                end = segment.start + high
+        if end <= start:
+            return None
+        return {"start": start, "stop": end, "tracks": tracks, "crc32": crc32(values)}
+
+    def _forget(self) -> None:
+        segment = self._segments.popleft()
+        self._kept -= segment.stop - segment.start

@@ -1,0 +1,171 @@
+"""Where the tracks of a run go in an optimizer's parameter groups (PyTorch's kind: a list of dictionaries).
+
+`lr` goes to every group that has an "lr", `head/lr` to the group named head, `2/lr` to the third one. `momentum` is a
+group's "momentum" or the first of its "betas"; `beta1` and `beta2` are those. Any other number of a group goes by its
+own key. A value may sit there as a float or as a tensor, which is filled in place.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lockstep.errors import Misused
+from lockstep.window import Window
+
+Group = dict[str, Any]
+BETAS = {"momentum": 0, "beta1": 0, "beta2": 1}
+
+
+class Slot:
+    """One number in one group, kept as a float."""
+
+    def __init__(self, group: Group, key: str) -> None:
+        self.group, self.key = group, key
+        self.written: Any = None
+
+    def write(self, value: float) -> None:
+        self.group[self.key] = self.written = value
+
+    def read(self, expected: float) -> float:
+        """What is there now: `expected` itself where that was written and nobody touched it."""
+        found = self.group.get(self.key)
+        return expected if found is self.written else _number(found)
+
+
+class BetaSlot(Slot):
+    """One of the two betas."""
+
+    def __init__(self, group: Group, index: int) -> None:
+        super().__init__(group, "betas")
+        self._index = index
+
+    def write(self, value: float) -> None:
+        betas = list(self.group["betas"])
+        betas[self._index] = value
+        self.group["betas"] = tuple(betas)
+        self.written = value
+
+    def read(self, expected: float) -> float:
+        found = self.group["betas"][self._index]
+        return expected if found is self.written else _number(found)
+
+
+class TensorSlot:
+    """A tensor, alone or among the betas: its identity is kept, so compiled and captured steps see the new value."""
+
+    def __init__(self, group: Group, key: str, index: int | None = None) -> None:
+        self._group, self._key, self._index = group, key, index
+        self._tensor = self._here()
+        self._version = -1
+
+    def write(self, value: float) -> None:
+        self._tensor.fill_(value)
+        self._version = self._tensor._version
+
+    def read(self, expected: float) -> float:
+        """`expected` where the tensor holds its rounding. Reads the device only if someone wrote to the tensor."""
+        found = self._here()
+        if found is self._tensor and found._version == self._version:
+            return expected
+        stored = _number(found)
+        rounded = float(found.new_tensor(expected)) if hasattr(found, "new_tensor") else expected
+        return expected if stored == rounded else stored
+
+    def _here(self) -> Any:
+        found = self._group[self._key]
+        return found if self._index is None else found[self._index]
+
+
+class Slots:
+    """All slots of an optimizer for the tracks of a window.
+
+    `uniform` is the track that every group's "lr" follows as a float, where there is nothing else to write.
+    """
+
+    def __init__(self, groups: list[Group], window: Window) -> None:
+        self.groups, self.count = groups, len(groups)
+        self.tracks: list[str] = []
+        self._base: list[tuple[str, bool]] = []
+        self._slots: list[Slot | TensorSlot] = []
+        self.unused = set(window.values) | set(window.derived)
+        for index, group in enumerate(groups):
+            for track, slot in _slots(group, index, window):
+                of = window.derived[track][0] if track in window.derived else track
+                self.tracks.append(track)
+                self._base.append((of, of == track))
+                self._slots.append(slot)
+                self.unused.discard(track)
+        if not self._slots:
+            raise Misused(
+                f"None of the tracks {', '.join(sorted(self.unused))} is in the optimizer's parameter groups."
+            )
+        plain = all(type(slot) is Slot and slot.key == "lr" for slot in self._slots)
+        same = len(set(self.tracks)) == 1 and len(self._slots) == len(groups)
+        self.uniform = self.tracks[0] if plain and same else None
+        floats = [(slot.group, slot.key) for slot in self._slots if type(slot) is Slot]
+        self._floats = floats if len(floats) == len(self._slots) else None
+        self.row: Sequence[float] = ()
+
+    def rows(self, window: Window, start: int, stop: int) -> list[tuple[float, ...]]:
+        """Per step one value for each slot."""
+        columns = {track: window.column(track, start, stop) for track in set(self.tracks)}
+        return list(zip(*(columns[track] for track in self.tracks), strict=True))
+
+    def write(self, row: Sequence[float]) -> None:
+        """Put one row into the groups."""
+        if self._floats is not None:
+            for (group, key), value in zip(self._floats, row, strict=False):
+                group[key] = value
+        else:
+            for slot, value in zip(self._slots, row, strict=False):
+                slot.write(value)
+        self.row = row
+
+    def intact(self) -> bool:
+        """Whether the first slot still holds what was written: a cheap look at every step."""
+        if self._floats is not None:
+            group, key = self._floats[0]
+            return group.get(key) is self.row[0]
+        return self._slots[0].read(self.row[0]) is self.row[0]
+
+    def differences(self) -> Iterator[tuple[str, float]]:
+        """(base track, value) of everything that the optimizer holds in place of what was written."""
+        if self._floats is not None:  # identities tell it without the slots having been written through
+            for (base, direct), (group, key), value in zip(self._base, self._floats, self.row, strict=False):
+                found = group.get(key)
+                if found is not value and (stored := _number(found)) != value:
+                    yield base, stored if direct else math.nan
+            return
+        for (base, direct), slot, value in zip(self._base, self._slots, self.row, strict=False):
+            if (stored := slot.read(value)) != value:
+                yield base, stored if direct else math.nan
+
+
+def _slots(group: Group, index: int, window: Window) -> Iterator[tuple[str, Slot | TensorSlot]]:
+    known = {*window.values, *window.derived}
+    for key in sorted({track.rsplit("/", 1)[-1] for track in known}):
+        named = (f"{group.get('name')}/{key}", f"{index}/{key}", key)
+        track = next((name for name in named if name in known), None)
+        slot = _slot(group, key)
+        if track is not None and slot is not None:
+            yield track, slot
+
+
+def _slot(group: Group, key: str) -> Slot | TensorSlot | None:
+    value = group.get(key)
+    if hasattr(value, "fill_"):
+        return TensorSlot(group, key)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Slot(group, key)
+    if value is None and key in BETAS and isinstance(group.get("betas"), (tuple, list)):
+        index = BETAS[key]
+        in_place = hasattr(group["betas"][index], "fill_")
+        return TensorSlot(group, "betas", index) if in_place else BetaSlot(group, index)
+    return None
+
+
+def _number(found: Any) -> float:
+    try:
+        return float(found)
+    except (TypeError, ValueError):
+        return math.nan

@@ -1,0 +1,387 @@
+"""PyTorch: `LockstepLR`, a learning-rate scheduler whose values come from a run."""
+
+import logging
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import length_hint
+from typing import Any
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover
+    raise ImportError("lockstep.torch needs PyTorch: pip install torch") from error
+
+import torch.distributed as dist
+from torch.optim.lr_scheduler import LRScheduler
+
+from lockstep import identity
+from lockstep.client import Client, Document
+from lockstep.errors import LockstepError, Misused
+from lockstep.exchange import Exchange
+from lockstep.follower import Beginning, Follower, Reading, parse_state, state
+from lockstep.slots import Slots
+from lockstep.transport import BaseTransport
+from lockstep.window import FOLLOW, POLICIES, WAIT, Episode, Window
+
+logger = logging.getLogger("lockstep")
+
+COMMIT, BROADCAST = "commit", "broadcast"
+
+NO_VALUES: Iterator[float] = iter(())
+NO_ROWS: Iterator[tuple[float, ...]] = iter(())
+
+Resume = tuple[str | None, Sequence[Window], Episode | None]  # uid, windows and outage of a checkpoint
+
+
+class LockstepLR(LRScheduler):
+    """The rates of a run, in an optimizer: construct it after the optimizer, call `step()` after `optimizer.step()`.
+
+        scheduler = LockstepLR(optimizer, run="my-run", plan=plan, url="http://lockstep:8000")
+
+    The run's track `lr` goes to every parameter group, `head/lr` to the group whose "name" is head (or whose index is
+    the part before the slash), and so with `weight_decay`, `momentum` (or the first of `betas`) and any other number
+    that a group holds. Rates that are tensors are filled in place.
+
+    `plan` creates the run if it is not there. `policy` says what to do beyond the values in hand while the service is
+    away: `follow`, `freeze`, `wait`, `raise` (see `lockstep.Follower`). With torch.distributed, `agreement` is
+    `broadcast` (default: rank 0 fetches, and a fallback is the same at every rank) or `commit` (each rank fetches; the
+    default policy is then `wait`); every rank has to construct the scheduler. With a `scaler` (GradScaler) updates that
+    it skips do not count; call `scaler.update()` before `step()`.
+
+    The worker joins the run at the first `optimizer.step()`, from where `load_state_dict` says or from the run's start.
+
+    Raises `Refused` (the run cannot be created or followed), `NoValue` (by policy) and `Misused`.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        run: str | None = None,
+        plan: Document | None = None,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        transport: BaseTransport | None = None,
+        timeout: float = 5.0,
+        worker: str | None = None,
+        agreement: str | None = None,
+        policy: str | None = None,
+        start_seconds: float = 60.0,
+        wait_seconds: float = 600.0,
+        cache_dir: str | os.PathLike[str] | None = None,
+        if_exists: str | None = None,
+        scaler: Any = None,
+        **create: Any,
+    ) -> None:
+        self._channel = _Channel() if _ranks() > 1 else None
+        ranks = _ranks() if self._channel else int(os.environ.get("WORLD_SIZE") or 1)
+        rank = self._channel.rank if self._channel else identity.rank()
+        agreement = agreement or (BROADCAST if self._channel else COMMIT)
+        policy = policy or (WAIT if agreement == COMMIT and ranks > 1 else FOLLOW)
+        if agreement not in (COMMIT, BROADCAST) or policy not in POLICIES:
+            raise Misused(
+                f"`agreement` is commit or broadcast and `policy` one of {', '.join(POLICIES)}; "
+                f"got {agreement!r} and {policy!r}."
+            )
+        self.run = identity.run_name(run)
+        self._alone = self._channel is None or agreement == COMMIT  # this rank fetches for itself
+        name = worker or identity.worker_name(rank)
+
+        def client() -> Client:
+            return Client(url, token=token, timeout=timeout, transport=transport)
+
+        beginning = Beginning(self.run, plan, if_exists, create)
+        feed = None
+        if self._alone or rank == 0:
+            feed = beginning.feed(
+                client(),
+                name,
+                policy=policy,
+                start_seconds=start_seconds,
+                wait_seconds=wait_seconds,
+                timeout=timeout,
+                cache_dir=cache_dir,
+            )
+        self._peeked: Window | None = self._together(lambda: beginning.peek(client()), rank)
+        source = feed if self._channel is None or self._alone else Exchange(self._channel, feed, self.run, name, client)
+        assert source is not None
+        self._follower: Follower | None = Follower.over(source, self.run, name)
+        self._follower.record.counter = _counter(weakref.ref(self))
+        self._start = beginning.start_step if self._peeked is None else self._peeked.start
+        self._scaler, self._scale = scaler, None if scaler is None else scaler.get_scale()
+        self._reset()
+        super().__init__(optimizer)
+        self._arm()
+
+    def _reset(self) -> None:
+        self._slots: Slots | None = None
+        self._window: Window | None = None  # the one that the slots were made for
+        self._used: Any = None  # the object that the last fast step wrote
+        self._joined = False
+        self._resume: Resume = (None, (), None)
+        self._hook: Any = None
+        self.last_epoch = -1
+
+    _fast: Iterator[float]  # the rest of the chunk in hand, where all groups share one float
+    _rows: Iterator[tuple[float, ...]]  # the same, in every other case
+    _place: tuple[int, Iterator[Any]]  # the step after the chunk, and what is left of it
+
+    # Steps
+
+    def step(self, epoch: int | None = None) -> None:
+        """Advance by one update and put the values of the next one into the groups: a look-up, without a request."""
+        for value in self._fast:
+            groups = self.optimizer.param_groups
+            if groups[0]["lr"] is not self._used:
+                break
+            self._used = value
+            for group in groups:
+                group["lr"] = value
+            return
+        else:
+            self._turn(epoch)
+            return
+        self._surprised()
+
+    def _turn(self, epoch: int | None) -> None:
+        if epoch is not None:
+            raise Misused("LockstepLR counts for itself: call step() without an epoch, after each optimizer.step().")
+        if self._scaler is not None and self.last_epoch >= 0 and self._skipped():
+            return
+        slots = self._slots
+        for row in self._rows:
+            if slots is None or slots.groups is not self.optimizer.param_groups or not slots.intact():
+                self._surprised()
+            else:
+                slots.write(row)
+            return
+        if self.last_epoch < 0:  # torch's constructor: a place to start from, not progress
+            self.last_epoch = self._start
+            if self._peeked is not None:
+                self._fill(self._peeked, self._start)
+            return
+        self._join()
+        self._compare(self.last_epoch)
+        self._visit(self.last_epoch + 1)
+
+    def _visit(self, step: int) -> None:
+        """The slow path: values for the next chunk of steps, and whatever has changed since the last one."""
+        assert self._follower is not None  # joined
+        window, border = self._follower.visit(step)
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+        groups = self.optimizer.param_groups
+        slots = self._slots
+        if slots is None or window is not self._window or slots.groups is not groups or slots.count != len(groups):
+            slots = self._made(window)
+        if slots.uniform is not None and self._scaler is None:
+            fast = iter(window.column(slots.uniform, step, border))
+            self._used = next(fast)
+            slots.write((self._used,) * len(slots.tracks))
+            self._fast, self._rows, self._place = fast, NO_ROWS, (border, fast)
+        else:
+            rows = iter(slots.rows(window, step, border))
+            slots.write(next(rows))
+            self._fast, self._rows, self._place = NO_VALUES, rows, (border, rows)
+
+    def _made(self, window: Window) -> Slots:
+        """New slots, for a window of other tracks or an optimizer with other groups."""
+        slots = Slots(self.optimizer.param_groups, window)
+        first, before = self._slots is None, set() if self._slots is None else self._slots.unused
+        if first and (lost := sorted(track for track in slots.unused if "/" in track)):
+            names = ", ".join(str(group.get("name", index)) for index, group in enumerate(slots.groups))
+            raise Misused(f"No parameter group takes {', '.join(lost)}; the groups are {names}.")
+        if slots.unused - before:
+            logger.warning("No parameter group takes %s.", ", ".join(sorted(slots.unused)))
+        self._slots, self._window = slots, window
+        return slots
+
+    def _fill(self, window: Window, step: int) -> None:
+        """Show the values of `step` before the run is joined."""
+        slots = self._made(window)
+        slots.write(slots.rows(window, step, step + 1)[0])
+        self._slots = None
+
+    def _surprised(self) -> None:
+        """Somebody else touched the optimizer since the last step: loaded a state, or overwrote a rate."""
+        step = self.last_epoch
+        self._compare(step - 1)
+        self._window = None
+        self._visit(step)
+
+    def _compare(self, step: int) -> None:
+        """Note where update `step` used something else than what was written for it."""
+        slots, groups = self._slots, self.optimizer.param_groups
+        if slots is None or self._follower is None:
+            return
+        if slots.uniform is not None and self._scaler is None:
+            slots.row = (self._used,) * len(slots.tracks)
+        if slots.groups is not groups and self._window is not None:  # a loaded state: what it holds was used
+            row, slots = slots.row, Slots(groups, self._window)
+            slots.row = row
+        for track, value in slots.differences():
+            self._follower.used(step, track, value)
+            logger.warning(
+                "Update %d used %s = %r, which is not the run's value. Does something else set it?", step, track, value
+            )
+
+    def _skipped(self) -> bool:
+        """Whether the scaler skipped the update: it lowers its scale then, and only then."""
+        before, self._scale = self._scale, self._scaler.get_scale()
+        return bool(self._scale < before)
+
+    # The place in the run
+
+    @property
+    def last_epoch(self) -> int:
+        """The update that the values in the groups are for, from 0."""
+        border, rest = self._place
+        return border - 1 - length_hint(rest)
+
+    @last_epoch.setter
+    def last_epoch(self, step: int) -> None:
+        self._fast, self._rows, self._place = NO_VALUES, NO_ROWS, (step + 1, NO_ROWS)
+
+    def rejoin(self, step: int | None = None) -> None:
+        """After a rewind: continue at `step` (default: where this scheduler stands) in the run's current attempt.
+
+        Joins at the next `optimizer.step()`; with more than one rank every rank has to call it.
+        """
+        self.last_epoch = self.last_epoch if step is None else step
+        self._joined, self._resume = False, (None, (), None)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Join before the next update, whoever makes it."""
+        if self._hook is None:
+            this = weakref.ref(self)
+
+            def join(*_: Any) -> None:
+                if (scheduler := this()) is not None:
+                    scheduler._join()
+
+            self._hook = self.optimizer.register_step_pre_hook(join)
+
+    def _join(self) -> None:
+        if self._joined:
+            return
+        if self._follower is None:
+            raise Misused("A copied scheduler follows no run: construct a LockstepLR and load the copy's state_dict().")
+        step = self.last_epoch
+        uid, spare, outage = self._resume
+        follower = self._follower
+
+        def go() -> tuple[str, int]:
+            follower.go_to(step, uid=uid, spare=spare, outage=outage)
+            return follower.window.uid, follower.window.attempt
+
+        if self._channel is None or not self._alone:
+            go()
+        elif self._channel.rank == 0:
+            self._together(go, 0)
+        else:
+            uid, attempt = self._together(lambda: None, self._channel.rank)
+            follower.go_to(step, uid=uid, attempt=attempt, spare=spare, outage=outage)
+        self._joined, self._slots = True, None
+        hook, self._hook = self._hook, None  # not removed while the optimizer goes through its hooks
+        self._visit(step)
+        self._hook = hook
+
+    def _together(self, act: Any, rank: int) -> Any:
+        """What rank 0 gets from `act`, at every rank; its error is raised at every rank."""
+        if self._channel is None:
+            return act()
+        result: Any = None
+        if rank == 0:
+            try:
+                result = act()
+            except LockstepError as error:
+                result = error
+        result = self._channel.broadcast(result)
+        if isinstance(result, LockstepError):
+            raise result
+        return result
+
+    # What torch's schedulers have
+
+    def get_last_lr(self) -> list[Any]:
+        """The rates in the groups; tensors as copies."""
+        rates = (group["lr"] for group in self.optimizer.param_groups)
+        return [rate.clone() if isinstance(rate, torch.Tensor) else rate for rate in rates]
+
+    def get_lr(self) -> list[Any]:
+        """As `get_last_lr`: this scheduler never computes a rate."""
+        return self.get_last_lr()
+
+    def reading(self, track: str = "lr") -> Reading:
+        """The value of any track at the step in use, where it comes from, and its revision."""
+        if self._follower is None or not self._joined:
+            raise Misused("The run is joined at the first optimizer.step(); there is no reading before.")
+        window = self._follower.window
+        step = self.last_epoch
+        return Reading(window.column(track, step, step + 1)[0], window.reason, window.revision)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place in the run and the values in hand, as plain numbers, strings, lists and dictionaries."""
+        if self._follower is not None and self._joined:
+            return self._follower.state(self.last_epoch)
+        uid, windows, outage = self._resume
+        return state(self.run, uid, None, self.last_epoch, windows, outage)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue where the checkpoint was made, in the current attempt; joins at the next `optimizer.step()`."""
+        run, step, uid, spare, outage = parse_state(state_dict)
+        if run != self.run:
+            raise Misused(f"The checkpoint belongs to run {run!r}, this scheduler to {self.run!r}.")
+        self.rejoin(step)
+        self._resume = (uid, spare, outage)
+        window = next((w for w in spare if w.start <= step < w.stop), None)
+        if window is not None:
+            self._fill(window, step)
+
+    def close(self) -> None:
+        """Report the last values and end the background thread. Runs at exit by itself."""
+        if self._follower is not None:
+            self._follower.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For `torch.save(scheduler)` and copies: the place in the run, without the thread and the connection."""
+        return {"optimizer": self.optimizer, "state": self.state_dict()}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.optimizer, self._follower, self._scaler = saved["optimizer"], None, None
+        self._reset()
+        self.run, step, uid, windows, outage = parse_state(saved["state"])
+        self.last_epoch, self._resume = step, (uid, windows, outage)
+
+
+class _Channel:
+    """The collectives of `Exchange`, over a gloo group of its own: they never wait for a GPU."""
+
+    def __init__(self) -> None:
+        self.rank = dist.get_rank()
+        self._group = dist.new_group(backend="gloo")
+
+    def broadcast(self, message: Any) -> Any:
+        box = [message]
+        dist.broadcast_object_list(box, src=0, group=self._group)
+        return box[0]
+
+    def gather(self, message: Any) -> list[Any] | None:
+        box = [None] * dist.get_world_size() if self.rank == 0 else None
+        dist.gather_object(message, box, dst=0, group=self._group)
+        return box
+
+
+def _ranks() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _counter(reference: "weakref.ref[LockstepLR]") -> Callable[[], int | None]:
+    def count() -> int | None:
+        scheduler = reference()
+        return None if scheduler is None else scheduler.last_epoch
+
+    return count

@@ -1,0 +1,156 @@
+"""Windows: ranges of values that a worker holds, and, as pure functions, what replaces them in an outage.
+
+A window is committed, or it stands in for one: `follow` (the planned tail that was fetched while the service was there)
+or `freeze` (the last value holds).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from lockstep.errors import Unavailable
+
+COMMITTED, PLANNED = "committed", "planned"
+FOLLOW, FREEZE, WAIT, RAISE = "follow", "freeze", "wait", "raise"
+POLICIES = (FOLLOW, FREEZE, WAIT, RAISE)
+
+Derived = tuple[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Values of the steps `start` to `stop - 1`, by base track, and the factors of the derived tracks."""
+
+    uid: str
+    attempt: int
+    start: int
+    stop: int
+    revision: int
+    values: dict[str, list[float]]
+    derived: dict[str, Derived] = field(default_factory=dict)
+    reason: str = COMMITTED
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """The base tracks, sorted: those that are stored, reported and checked."""
+        return tuple(sorted(self.values))
+
+    def column(self, track: str, start: int, stop: int) -> list[float]:
+        """The values of a base or derived track for the steps `start` to `stop - 1`; KeyError for an unknown one."""
+        low, high = start - self.start, stop - self.start
+        if track in self.values:
+            return self.values[track][low:high]
+        of, times = self.derived[track]
+        return [value * times for value in self.values[of][low:high]]
+
+    def between(self, start: int, stop: int) -> "Window":
+        """The part from `start` to `stop`, both inside the window."""
+        low, high = start - self.start, stop - self.start
+        values = {track: column[low:high] for track, column in self.values.items()}
+        return Window(self.uid, self.attempt, start, stop, self.revision, values, self.derived, self.reason)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries: for checkpoints and files."""
+        return {
+            "uid": self.uid,
+            "attempt": self.attempt,
+            "start": self.start,
+            "stop": self.stop,
+            "revision": self.revision,
+            "values": {track: list(column) for track, column in self.values.items()},
+            "derived": {track: {"of": of, "times": times} for track, (of, times) in self.derived.items()},
+            "reason": self.reason,
+        }
+
+
+class Answer(NamedTuple):
+    """What a window call answered: a window, perhaps empty, and how far things stand."""
+
+    window: Window
+    horizon: int
+    newest: int
+    verified_until: int
+
+
+class Episode(NamedTuple):
+    """An outage that a worker went through on values of its own, as it reports it afterwards (PROTOCOL R8).
+
+    `tail_stop` is where a followed tail ended; from there the last value was held. None: there was no tail.
+    """
+
+    start: int
+    policy: str
+    revision: int
+    tail_stop: int | None
+
+
+def parse_window(document: Mapping[str, Any], step: int) -> Answer:
+    """The answer to a window call for `step`. Raises `Unavailable` where it is not one: it is never half used."""
+    try:
+        start, stop = _count(document["start"]), _count(document["stop"])
+        values = {str(track): [_rate(v) for v in column] for track, column in document["values"].items()}
+        if start != step or stop < start or any(len(column) != stop - start for column in values.values()):
+            raise ValueError(f"steps {start} to {stop} do not answer a request for {step}")
+        if stop > start and not values:
+            raise ValueError("it has no tracks")
+        derived = parse_derived(document.get("derived") or {}, values)
+        window = Window(
+            uid=str(document["uid"]),
+            attempt=_count(document["attempt"]),
+            start=start,
+            stop=stop,
+            revision=_count(document["revision"]),
+            values=values,
+            derived=derived,
+            reason=str(document.get("reason", COMMITTED)),
+        )
+        horizon = _count(document.get("horizon", stop))
+        newest = max(window.revision, _count(document.get("newest", window.revision)))
+        return Answer(window, horizon, newest, _count(document.get("verified_until", step)))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unavailable(f"The service answered a window that makes no sense ({error}).") from error
+
+
+def parse_derived(document: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Derived]:
+    """`{"head/lr": {"of": "lr", "times": 10.0}}` as pairs; ValueError where the parent is no base track."""
+    derived = {str(track): (str(entry["of"]), float(entry["times"])) for track, entry in document.items()}
+    if base and (lost := [track for track, (of, _) in derived.items() if of not in base]):
+        raise ValueError(f"the parents of {lost} are missing")
+    return derived
+
+
+def stand_in(policy: str, last: Window, tail: Window | None, length: int) -> Window:
+    """What a worker uses from `last.stop` on when nothing committed is at hand: `length` steps or fewer.
+
+    Under `follow` the tail as far as it reaches, then, like `freeze`, the last value; a window has one reason, so it
+    ends where the tail does.
+    """
+    start = last.stop
+    if policy == FOLLOW and tail is not None and tail.start <= start < tail.stop:
+        part = tail.between(start, min(start + length, tail.stop))
+        return Window(last.uid, last.attempt, part.start, part.stop, tail.revision, part.values, tail.derived, FOLLOW)
+    values = {track: [column[-1]] * length for track, column in last.values.items()}
+    return Window(last.uid, last.attempt, start, start + length, last.revision, values, last.derived, FREEZE)
+
+
+def episode(policy: str, last: Window, tail: Window | None) -> Episode:
+    """The record of an outage that begins at `last.stop`."""
+    if policy != FOLLOW:
+        return Episode(last.stop, FREEZE, last.revision, None)
+    if tail is None or not tail.start <= last.stop < tail.stop:
+        return Episode(last.stop, FOLLOW, last.revision, last.stop)
+    return Episode(last.stop, FOLLOW, tail.revision, tail.stop)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _rate(value: Any) -> float:
+    rate = float(value)
+    if isinstance(value, (bool, str)) or not math.isfinite(rate) or rate < 0:
+        raise ValueError(f"{value!r} is no value")
+    return rate
