@@ -40,12 +40,16 @@ class Line:
     def read(self, step: float) -> float:
         """The reading at an outer time."""
         if self.held:
-            return self.at
+            return self.at if step >= self.start else max(self.at + (step - self.start), 0.0)
         if self.end - self.at == self.to - self.start:
             return max(self.at + (step - self.start), 0.0)
         if step == self.to:
             return self.end
         return max((step - self.start) * (self.end - self.at) / (self.to - self.start) + self.at, 0.0)
+
+    def holds(self, step: float) -> bool:
+        """Whether the clock stands still at an outer time."""
+        return self.held and step >= self.start
 
     def moved(self, step: float) -> "Line":
         """The same line, written from (step, its reading there)."""
@@ -53,7 +57,9 @@ class Line:
         if step < self.to:
             return replace(self, start=step, at=at)
         pace = (self.end - self.at) / (self.to - self.start)
-        return Line(step, at, step + 1, at + pace, self.held)
+        if pace < 0 < at:
+            return Line(step, at, step + at / -pace, 0.0, self.held)
+        return Line(step, at, step + 1, at + max(pace, 0.0), self.held)
 
 
 @dataclass(frozen=True)
@@ -163,12 +169,12 @@ def _on_clocks(plan: Plan, action: ClockAction, step: int) -> Plan:
     taken = {name: _split(_inlined(plan, name), plan.total_steps) for name in names}
     total = plan.total_steps
     if isinstance(action, actions.ResumeAction):
-        held = {name: parts for name, parts in taken.items() if parts.line.held}
+        held = {name: parts for name, parts in taken.items() if parts.line.holds(step)}
         if not held:
             raise NotHeld(f"Nothing is held at step {step}: {', '.join(names)} run on their clocks.")
         lines = {name: _resumed(parts.line, step) for name, parts in held.items()}
     elif isinstance(action, actions.HoldAction):
-        running = {name: parts for name, parts in taken.items() if not parts.line.held}
+        running = {name: parts for name, parts in taken.items() if not parts.line.holds(step)}
         lines = {name: replace(parts.line.moved(step), held=True) for name, parts in running.items()}
     else:
         if total is None:
@@ -283,6 +289,8 @@ def _join(parts: Parts) -> Spec:
     line, spec = parts.line, parts.spec
     if line.held or line.at != line.start or line.end != line.to:
         held: dict[str, bool] = {"held": True} if line.held else {}
+        if max(line.to, line.end) > MAX_STEP:
+            raise Invalid.at("", "the change leads beyond step 2**53")
         spec = native.Clock(kind="clock", of=spec, from_=line.start, at=line.at, to=line.to, end=line.end, **held)
     for factor in reversed(parts.factors):
         spec = native.Scale(kind="scale", factor=factor, of=spec)

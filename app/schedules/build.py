@@ -10,7 +10,7 @@ from app.errors import Invalid
 from app.schedules import combine, curves
 from app.schedules.curves import Curve
 from app.schedules.formula import CONSTANTS, FUNCTIONS, FormulaError, Node, parse, uses
-from app.schedules.recurrence import Iterate
+from app.schedules.recurrence import Iterate, to_float32
 from app.schedules.tree import map_children
 from schemas import schedules as native
 from schemas.folds import Greedy, MetricFold, ReduceOnPlateau
@@ -189,7 +189,8 @@ def _float32(spec: native.Float32, scalar: Scalar) -> Curve:
 
 
 def _fold(spec: MetricFold, scalar: Scalar) -> Curve:
-    return combine.Scale(scalar(spec.factor), build(spec.of, scalar))
+    factor = to_float32(spec.factor) if spec.dtype == "float32" else spec.factor
+    return combine.Scale(scalar(factor), build(spec.of, scalar))
 
 
 _BUILDERS: dict[type[Spec], Callable[[Any, Scalar], Curve]] = {

@@ -99,6 +99,21 @@ class Clock(Curve):
         return 2 + self.of.cost()
 
 
+def _divide(u: Array, length: Number) -> tuple[Array, Array]:
+    """How many whole lengths are in `u`, and the exact rest."""
+    if length != np.floor(length):
+        local = np.fmod(u, length)
+        return np.rint((u - local) / length), local
+    cycle = np.floor(u / length)  # for a whole length, the products below are exact
+    local = u - cycle * length
+    late, early = local >= length, local < 0
+    if late.any() or early.any():  # the quotient was rounded across a boundary
+        cycle += late
+        cycle -= early
+        local = u - cycle * length
+    return cycle, local
+
+
 @dataclass(frozen=True)
 class Repeat(Curve):
     """decay^i * of((u - starts[i]) * steps/lengths[i]) in cycle i.
@@ -128,13 +143,7 @@ class Repeat(Curve):
     def __call__(self, u: Array) -> Array:
         if len(self.lengths) == 1:
             length = self.lengths[0]
-            cycle = np.floor(u / length)
-            local = u - cycle * length
-            late, early = local >= length, local < 0
-            if late.any() or early.any():  # the quotient was rounded across a boundary
-                cycle += late
-                cycle -= early
-                local = np.maximum(u - cycle * length, u.dtype.type(0))
+            cycle, local = _divide(u, length)
             ratio = self.steps / length
         else:
             index = np.searchsorted(self.starts, u, side="right") - 1

@@ -22,7 +22,6 @@ from schemas.specs import Spec
 CHUNK = 8192  # values computed at a time: small enough to stay in the cache of a core
 MAX_JOINS = 4096
 MAX_CACHED_PLANS = 256
-MAX_FOLDED = 20_000  # changes by a metric in one evaluation
 
 Values = NDArray[np.float64]
 
@@ -107,21 +106,18 @@ def compile_plan(plan: Plan) -> CompiledPlan:
 def compile_folded(plan: Plan, metrics: Sequence[float]) -> list[tuple[int, CompiledPlan]]:
     """(step, compiled plan from that step on) at step 0 and wherever a metric, reported at step i, changes a factor.
 
-    Raises `Invalid` where nothing follows a metric, or its changes are too many.
+    Raises `Invalid` for more reports or changes than a request should make.
     """
-    native = _lowered(plan)
-    current = dict(native)
+    native, derived = _lowered(plan), _derived(plan)
     changes: dict[int, dict[str, Spec]] = {}
     for name, spec in native.items():
-        for step, changed in islice(factors(spec, metrics), 1, MAX_FOLDED + 2):
+        for step, changed in factors(spec, metrics):
             changes.setdefault(step, {})[name] = changed
-    if len(changes) > MAX_FOLDED:
-        raise Invalid.at("/metrics", f"the metrics change the schedule more than {MAX_FOLDED:,} times; give fewer")
-    derived = _derived(plan)
-    pieces = [(0, _built(current, derived))]
+    curves: dict[str, Curve] = {}
+    pieces = []
     for step in sorted(changes):
-        current |= changes[step]
-        pieces.append((step, _built(current, derived)))
+        curves |= {name: build(spec) for name, spec in changes[step].items()}
+        pieces.append((step, CompiledPlan(curves, derived)))
     return pieces
 
 

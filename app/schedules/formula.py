@@ -185,6 +185,11 @@ class _Parser:
     def error(self, message: str) -> FormulaError:
         return FormulaError(f"column {self.at + 1}: {message}")
 
+    @property
+    def shown(self) -> str:
+        """The token as a message names it."""
+        return repr(self.token) if self.kind else self.token
+
     def node(self, name: str, args: tuple[Node, ...] = (), number: float | None = None) -> Node:
         self._nodes += 1
         if self._nodes > MAX_NODES:
@@ -229,7 +234,7 @@ class _Parser:
             inner = self.expression(0, nesting + 1)
             self.expect(")")
             return inner
-        raise self.error(f"a number, a name or `(` is missing before {self.token!r}")
+        raise self.error(f"a number, a name or `(` is missing before {self.shown}")
 
     def name(self, nesting: int) -> Node:
         at, name = self.at, self.advance()
@@ -260,5 +265,5 @@ class _Parser:
 
     def expect(self, sign: str) -> None:
         if self.token != sign or self.kind != "sign":
-            raise self.error(f"`{sign}` is missing before {self.token!r}")
+            raise self.error(f"`{sign}` is missing before {self.shown}")
         self.advance()
