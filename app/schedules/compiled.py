@@ -14,7 +14,7 @@ from app.errors import Invalid
 from app.schedules.build import build, lower
 from app.schedules.curves import Curve
 from app.schedules.durations import resolve
-from app.schedules.folds import factors, has_folds
+from app.schedules.folds import MAX_CHANGED, cost, factors, has_folds
 from app.schedules.tree import escape
 from schemas.plans import Plan, TrackSpec
 from schemas.specs import Spec
@@ -22,6 +22,7 @@ from schemas.specs import Spec
 CHUNK = 8192  # values computed at a time: small enough to stay in the cache of a core
 MAX_JOINS = 4096
 MAX_CACHED_PLANS = 256
+MAX_REPORTS = 2_000_000  # of metrics, to all folds of a plan together
 
 Values = NDArray[np.float64]
 
@@ -109,9 +110,11 @@ def compile_folded(plan: Plan, metrics: Sequence[float]) -> list[tuple[int, Comp
     Raises `Invalid` for more reports or changes than a request should make.
     """
     native, derived = _lowered(plan), _derived(plan)
+    if len(metrics) * sum(cost(spec) for spec in native.values()) > MAX_REPORTS:
+        raise Invalid.at("/metrics", f"{len(metrics):,} reports are too many for what follows them here; give fewer")
     changes: dict[int, dict[str, Spec]] = {}
     for name, spec in native.items():
-        for step, changed in factors(spec, metrics):
+        for step, changed in factors(spec, metrics, MAX_CHANGED // len(native)):
             changes.setdefault(step, {})[name] = changed
     curves: dict[str, Curve] = {}
     pieces = []

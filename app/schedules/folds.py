@@ -7,7 +7,7 @@ takes (`patience_test`), what a cooldown means, and the precision. Numbers are P
 every operation is in it, in the libraries' order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf, isinf
 from typing import Any
 
@@ -20,11 +20,10 @@ from schemas.folds import Greedy, MetricFold, ReduceOnPlateau
 from schemas.schedules import Clock, Float32
 from schemas.specs import Spec
 
-MAX_REPORTS = 2_000_000  # to all folds of a schedule together
 MAX_CHANGED = 200_000  # schedules in all the trees that changes lead to
 
 State = Mapping[str, Any]
-Scalar = type[float] | type[np.float32]
+Scalar = Callable[[float], Any]  # float or np.float32
 
 
 def initial(fold: MetricFold) -> State:
@@ -55,12 +54,9 @@ def changes(spec: Spec, metrics: Sequence[float]) -> Iterator[tuple[int, str, fl
     """(step, pointer, factor) of every change that reports make to the folds of a native schedule.
 
     Report i is made at step i and counts from step i + 1; every fold sees it, but for those on a held clock, which
-    wait. Raises `Invalid` for more reports than a request should take.
+    wait.
     """
-    found = list(_folds(spec))
-    if len(metrics) * sum(1 + _length(fold) // 100 for _, fold, _ in found) > MAX_REPORTS:
-        raise Invalid.at("/metrics", f"{len(metrics):,} reports are too many for {len(found)} folds; give fewer")
-    for pointer, fold, scalar in found:
+    for pointer, fold, scalar in _folds(spec):
         state = initial(fold)
         with np.errstate(all="ignore"):
             for step in range(fold.since, len(metrics)):
@@ -69,22 +65,27 @@ def changes(spec: Spec, metrics: Sequence[float]) -> Iterator[tuple[int, str, fl
                     yield step + (not fold.same_step), pointer, state["factor"]
 
 
-def factors(spec: Spec, metrics: Sequence[float]) -> Iterator[tuple[int, Spec]]:
+def factors(spec: Spec, metrics: Sequence[float], limit: int = MAX_CHANGED) -> Iterator[tuple[int, Spec]]:
     """(step, schedule from that step on) at step 0 and wherever a report changes a factor.
 
-    Raises `Invalid` for more changes than a request should make.
+    Raises `Invalid` for changes that make more than `limit` schedules in all.
     """
     due: dict[int, dict[str, float]] = {}
     size = _size(spec)
     for step, pointer, factor in changes(spec, metrics):
         due.setdefault(step, {})[pointer] = factor
-        if len(due) * size > MAX_CHANGED:
+        if len(due) * size > limit:
             raise Invalid.at("/metrics", f"they change the schedule more than {len(due) - 1:,} times; give fewer")
     if 0 not in due:
         yield 0, spec
     for step in sorted(due):
         spec = with_factors(spec, due[step])
         yield step, spec
+
+
+def cost(spec: Spec) -> int:
+    """About how much work a report is to the folds of a native schedule; 0 where it has none."""
+    return sum(1 + (fold.window // 100 if isinstance(fold, Greedy) else 0) for _, fold, _ in _folds(spec))
 
 
 def has_folds(spec: Spec) -> bool:
@@ -110,10 +111,6 @@ def _folds(spec: Spec, pointer: str = "", scalar: Scalar = float) -> Iterator[tu
 
 def _size(spec: Spec) -> int:
     return 1 + sum(_size(child) for child, _ in children(spec))
-
-
-def _length(fold: MetricFold) -> int:
-    return fold.window if isinstance(fold, Greedy) else 1
 
 
 def _kept(fold: MetricFold, number: float) -> float:
