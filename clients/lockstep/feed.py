@@ -131,6 +131,7 @@ class Feed:
         """Go to `step`, joining `attempt` (None: the current one). `spare` windows count if the service is away."""
         with self._changed:
             self.uid, self.attempt = uid or self.uid, attempt
+            self._seen_horizon = 0  # that of the attempt before says nothing about the one that is joined now
             windows, tail, cached = self._cache.load() if self._cache else ([], None, None)
             self._spare = [w for w in (*spare, *windows) if uid is None or w.uid == uid]
             self._tail = tail
