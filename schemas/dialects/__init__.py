@@ -4,7 +4,13 @@ A library is a module here with a tuple `MODELS`. A scheduler is a class in it, 
 (`TorchStepLR`), as the names of classes are the names in the OpenAPI document. It lowers to simpler kinds.
 """
 
-from schemas.dialects import torch
+from schemas.dialects import plateaus, plateaus_own, torch, torch_composites, torch_cycles
 from schemas.specs import Spec
 
-DIALECTS: tuple[type[Spec], ...] = (*torch.MODELS,)
+DIALECTS: tuple[type[Spec], ...] = (
+    *plateaus.MODELS,
+    *plateaus_own.MODELS,
+    *torch.MODELS,
+    *torch_cycles.MODELS,
+    *torch_composites.MODELS,
+)

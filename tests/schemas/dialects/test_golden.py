@@ -20,28 +20,13 @@ from schemas.kinds import KINDS
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
-LIBRARIES = ("torch",)
-
-METRIC_DRIVEN = {
-    "torch.ReduceLROnPlateau",
-    "transformers.greedy",
-    "transformers.reduce_lr_on_plateau",
-    "keras.ReduceLROnPlateau",
-    "optax.contrib.reduce_on_plateau",
-    "timm.PlateauLRScheduler",
-    "paddle.ReduceOnPlateau",
-    "ignite.ReduceLROnPlateauScheduler",
-    "fairseq.reduce_lr_on_plateau",
-}  # kinds that follow a metric; take a kind out of here when it exists
-
-MISSING = {case["spec"]["kind"] for case in json.loads((GOLDEN / "torch.json").read_text())["cases"]} - set(KINDS)
+ALL = [case for path in sorted(GOLDEN.glob("*.json")) for case in json.loads(path.read_text())["cases"]]
+MISSING = {case["spec"]["kind"] for case in ALL} - set(KINDS)
 INCONSISTENT: dict[str, str] = {}  # cases that no spec can give, with the reason
 
 
 def _cases() -> list[Any]:
-    found = [case for name in LIBRARIES for case in json.loads((GOLDEN / f"{name}.json").read_text())["cases"]]
-    left_out = METRIC_DRIVEN | MISSING
-    wanted = [case for case in found if case["spec"]["kind"] not in left_out and case["id"] not in INCONSISTENT]
+    wanted = [case for case in ALL if case["spec"]["kind"] not in MISSING and case["id"] not in INCONSISTENT]
     return [pytest.param(case, id=case["id"]) for case in wanted]
 
 
