@@ -18,7 +18,7 @@ class FromOptimizer(Lowered):
     """A scheduler that reads the optimizer's rate."""
 
     base_lr: PerGroup | None = None
-    """The optimizer's rate; one per parameter group with `group`. Inside another scheduler it is that one's if absent."""
+    """The optimizer's rate; one per parameter group with `group`. Absent inside another scheduler: that one's."""
     group: Step = 0
     """Index of the parameter group, where values are given per group."""
 
@@ -61,6 +61,16 @@ def expression(text: str, **variables: str) -> str:
         text = found[2].strip()
     values = {name: value if value.isidentifier() else f"({value})" for name, value in variables.items()}
     return _NAME.sub(lambda name: values.get(name[0], name[0]), _MODULE.sub("", text))
+
+
+def of_step(text: str, step: str = "step") -> str:
+    """A Python function of the step as an expression of `step`; the variable is `epoch`, `step`, `x` or `t`."""
+    return expression(text, epoch=step, step=step, x=step, t=step)
+
+
+def number(value: float) -> str:
+    """A number as an expression that any operator may stand beside."""
+    return f"({value!r})" if value < 0 else repr(value)
 
 
 def constant(value: float) -> Json:
