@@ -4,10 +4,13 @@ A library is a module here with a tuple `MODELS`. A scheduler is a class in it, 
 (`TorchStepLR`), as the names of classes are the names in the OpenAPI document. It lowers to simpler kinds.
 """
 
-from schemas.dialects import plateaus, plateaus_own, torch, torch_composites, torch_cycles
+from schemas.dialects import keras, optax, optax_joined, plateaus, plateaus_own, torch, torch_composites, torch_cycles
 from schemas.specs import Spec
 
 DIALECTS: tuple[type[Spec], ...] = (
+    *keras.MODELS,
+    *optax.MODELS,
+    *optax_joined.MODELS,
     *plateaus.MODELS,
     *plateaus_own.MODELS,
     *torch.MODELS,
