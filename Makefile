@@ -28,14 +28,15 @@ $(stamp): pyproject.toml clients/pyproject.toml constraints.txt
 	    { echo "Lockstep needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make venv PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(bin)/python || { echo "Making .venv (a few minutes, once)"; $(PYTHON) -m venv .venv; }
 	@$(bin)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
-	@$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,plot]' -e ./clients
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,frameworks,plot]' -e ./clients
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps "$$(grep '^timm==' constraints.txt)"
 	@touch $@
 
 demo: $(stamp)
-	@$(bin)/python -m demo
+	@$(bin)/python -m demo.run
 
 test: $(stamp)
-	@$(bin)/python -m pytest -n $(WORKERS) --dist worksteal -q
+	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 # Tests that need PyTorch or whole jobs have `torch` in their name or live in tests/distributed.
 test-core: $(stamp)
