@@ -9,6 +9,14 @@ import pytest
 from app.store import Store, open_store, upgrade
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Jobs of several processes run one after another, in one of pytest-xdist's workers, so that they get the cores."""
+    for item in items:
+        if item.get_closest_marker("distributed"):
+            item.add_marker(pytest.mark.xdist_group("distributed"))
+
+
 @pytest.fixture(scope="session")
 def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server with the schema of this release, or a skip with the reason."""

@@ -1,0 +1,206 @@
+"""The promise of the whole project, with real processes: every rank switches at the same step, bit for bit.
+
+Four gloo ranks under torchrun train under DDP while a controller posts revisions, one rank's network stalls for five
+seconds, and the service is killed with SIGKILL and started again. What each optimizer used is compared with what is
+committed, step by step, and the parameters of the ranks with each other. The control run polls, as people do without
+Lockstep, and must fail.
+"""
+
+import contextlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service import ROOT, Service, free_port, running
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+pytestmark = [pytest.mark.distributed, pytest.mark.timeout(420)]
+
+RANKS = 4
+REVISIONS = 150
+BURST = 10
+LEAD_SECONDS = 0.5
+STEP_SECONDS = 0.004
+PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.01}}}
+
+
+@dataclass
+class Job:
+    """A torchrun job under way, and the calls of its controller."""
+
+    service: Service
+    folder: Path
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+    posted: int = 0
+
+    def step(self) -> int:
+        """The step that rank 0 has reached."""
+        try:
+            return int((self.folder / "step").read_text() or 0)
+        except FileNotFoundError:
+            return 0
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Until the condition holds or the job ends."""
+        while self.process.poll() is None and not condition():
+            time.sleep(0.02)
+
+    def answered(self, call: Callable[[], httpx.Response]) -> httpx.Response:
+        """The answer to a call that is sent again while the service is away."""
+        while self.process.poll() is None:
+            try:
+                answer = call()
+                if answer.status_code < 500:
+                    return answer
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"the job ended early: {self.log()}")
+
+    def post(self, rate: float, from_step: int | None) -> bool:
+        """Post a revision; False where a worker that was alone for a while has passed its step already."""
+        body = {"action": {"kind": "set", "value": rate}, "from_step": from_step}
+        key = {"idempotency-key": f"{self.posted}-{from_step}"}
+        answer = self.answered(lambda: self.client.post("/v1/runs/job/revisions", json=body, headers=key))
+        if answer.status_code == 409 and answer.json()["type"] == "urn:lockstep:problem:below-horizon":
+            return False
+        assert answer.status_code == 201, answer.text
+        self.posted += 1
+        return True
+
+    def revise(self, count: int) -> None:
+        """Post revisions until `count` of them are in force, each at a step of its own: burst after burst.
+
+        Those that an outage moved take effect together; they count as one.
+        """
+        while self.in_force() < count and self.process.poll() is None:
+            step = self.answered(lambda: self.client.get("/v1/runs/job")).json()["horizon"] + 30
+            for _ in range(BURST):
+                if not self.post(0.001 * (1 + (self.posted * 7) % 13), step):
+                    break
+                step += 3
+            self.wait_for(lambda passed=step: self.step() > passed)  # type: ignore[misc]
+
+    def in_force(self) -> int:
+        """How many steps that the job has passed are the first of a revision."""
+        rows = self.answered(lambda: self.client.get("/v1/runs/job/revisions")).json()["items"]
+        return len({row["from_step"] for row in rows[1:] if row["from_step"] < self.step()})
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Ask the job to end and read what its ranks wrote."""
+        (self.folder / "stop").touch()
+        assert self.process.wait(timeout=180) == 0, self.log()
+        return [json.loads((self.folder / f"rank-{rank}.json").read_text()) for rank in range(RANKS)]
+
+    def log(self) -> str:
+        return (self.folder / "job.log").read_text()[-4000:]
+
+
+def start(service: Service, folder: Path, **settings: Any) -> Job:
+    client = httpx.Client(base_url=service.url, timeout=5)
+    created = {"run": "job", "plan": PLAN, "lead_seconds": LEAD_SECONDS}
+    assert client.post("/v1/runs", json=created).status_code == 201
+    job = {
+        "folder": str(folder),
+        "url": service.url,
+        "run": "job",
+        "step_seconds": STEP_SECONDS,
+        "most_steps": 100_000,
+        "stall_rank": 0,
+        "stall_at": 10**9,
+        "stall_seconds": 5.0,
+        "policy": None,
+        **settings,
+    }
+    command = ["-m", "torch.distributed.run", f"--nproc-per-node={RANKS}", "--master-port", str(free_port())]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
+    with (folder / "job.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command, str(ROOT / "tests/distributed/job.py")],
+            env={**os.environ, "JOB": json.dumps(job), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    return Job(service, folder, process, client)
+
+
+def compare(job: Job, ranks: list[dict[str, Any]], *, reported: bool = True) -> int:
+    """All that must hold at the end; returns how many revisions were in force at steps that all ranks executed.
+
+    `reported`: the service was there when the job ended, so that the last values could be reported too.
+    """
+    rates = [rank["rates"] for rank in ranks]
+    executed = len(rates[0])
+    assert {len(one) for one in rates} == {executed}
+    assert [rank["difference"] for rank in ranks] == [0.0] * RANKS
+    misaligned = [step for step in range(executed) if len({struct.pack("<d", one[step]) for one in rates}) != 1]
+    assert misaligned == []
+    query = {"start": 0, "stop": executed}
+    assert rates[0] == httpx.get(f"{job.service.url}/v1/runs/job/values", params=query).json()["values"]["lr"]
+    run = httpx.get(f"{job.service.url}/v1/runs/job").json()
+    assert run["unverified"] == []
+    workers = httpx.get(f"{job.service.url}/v1/runs/job/workers").json()["items"]
+    assert len(workers) == RANKS
+    if reported:
+        assert min(worker["verified_until"] for worker in workers) >= executed - 1
+    history = httpx.get(f"{job.service.url}/v1/runs/job/revisions").json()["items"]
+    return len({row["from_step"] for row in history[1:] if row["from_step"] < executed})
+
+
+@pytest.mark.parametrize(
+    ("agreement", "policy", "stall_rank"),
+    [("broadcast", "follow", 0), ("broadcast", "freeze", 0), ("broadcast", "wait", 0), ("commit", "wait", 2)],
+)
+def test_all_ranks_agree_through_kills_and_stalls(tmp_path: Path, agreement: str, policy: str, stall_rank: int) -> None:
+    with running(tmp_path) as service:
+        job = start(service, tmp_path, agreement=agreement, policy=policy, stall_rank=stall_rank, stall_at=700)
+        with contextlib.closing(job.client):
+            for part in (1, 2, 3):
+                job.revise(REVISIONS * part // 4)
+                service.kill()
+                service.start()
+            job.revise(REVISIONS)
+            ranks = job.finish()
+            assert [rank["error"] for rank in ranks] == [None] * RANKS, job.log()
+            assert compare(job, ranks) >= REVISIONS
+
+
+def test_the_policy_raise_raises_everywhere_at_one_step(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job = start(service, tmp_path, agreement="broadcast", policy="raise")
+        with contextlib.closing(job.client):
+            job.revise(REVISIONS)
+            service.kill()
+            job.process.wait(timeout=120)
+            service.start()
+            ranks = job.finish()
+            assert all("NoValue" in rank["error"] for rank in ranks), ranks
+            assert compare(job, ranks, reported=False) >= REVISIONS
+
+
+def test_naive_polling_breaks_the_replicas(tmp_path: Path) -> None:
+    """The control: without it, a test of agreement might pass because nothing could ever go wrong in it."""
+    with running(tmp_path) as service:
+        job = start(service, tmp_path, agreement="naive")
+        with contextlib.closing(job.client):
+            job.wait_for(lambda: job.step() > 50)
+            for number in range(30):
+                job.post(0.001 * (1 + (number * 7) % 13), None)
+                passed = job.step() + 60
+                job.wait_for(lambda passed=passed: job.step() > passed)  # type: ignore[misc]
+            ranks = job.finish()
+    rates = [rank["rates"] for rank in ranks]
+    misaligned = [step for step in range(len(rates[0])) if len({one[step] for one in rates}) != 1]
+    assert misaligned
+    assert max(rank["difference"] for rank in ranks) > 0
