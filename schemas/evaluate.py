@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from schemas.base import Count, Model, Positive, Step
+from schemas.base import Count, Model, Positive, Step, Warned
 from schemas.bounds import check_size
 from schemas.kinds import settle
 from schemas.plans import Plan
@@ -92,6 +92,103 @@ class EvaluatedStep(Model):
     value: float | dict[str, float]
 
 
+class Explain(Subject):
+    """What a schedule or a plan means, over a range of steps."""
+
+    steps: StepRange | None = None
+    """Where; without it all steps up to `total_steps`, or a little past the last join."""
+
+
+class Segment(Model):
+    """A piece of a curve: the steps start to stop - 1."""
+
+    start: int
+    stop: int
+    start_value: float
+    end_value: float
+    """Value at the last step of the piece, stop - 1."""
+    formula: str
+
+
+class Extreme(Model):
+    """Where a curve is lowest or highest."""
+
+    step: int
+    value: float
+
+
+class Explained(Model):
+    """What a schedule means. Every value is what `evaluate` gives."""
+
+    lowered: dict[str, Any]
+    """The same schedule in native kinds, durations in steps."""
+    steps: StepRange
+    segments: list[Segment]
+    """At most 200."""
+    start_value: float
+    end_value: float
+    minimum: Extreme
+    maximum: Extreme
+    monotonic: Literal["constant", "rising", "falling"] | None
+    area: float
+    """The sum of the values over all steps."""
+    warnings: list[Warned]
+
+
+class ExplainedPlan(Model):
+    """What a plan means, by base track."""
+
+    tracks: dict[str, Explained]
+    derived: dict[str, dict[str, Any]]
+
+
+Label = Annotated[str, Field(max_length=200)]
+
+
+class PlotMark(Model):
+    """A labelled vertical line, such as a revision."""
+
+    step: Step
+    label: Label = ""
+
+
+class Plot(Model):
+    """Schedules to draw over each other: one, several by label, or the tracks of a plan."""
+
+    schedule: Schedule | None = None
+    """One schedule, or else:"""
+    schedules: Annotated[dict[Label, Schedule], Field(min_length=1, max_length=20)] | None = None
+    """Several by label, or else:"""
+    plan: Plan | None = None
+    """The base tracks of a plan."""
+    total_steps: Count | None = None
+    """What "3%" refers to, and how far the picture goes."""
+    steps_per_epoch: Positive | None = None
+    """What "12ep" refers to."""
+    steps: StepRange | None = None
+    """What to show; without it all steps up to `total_steps`, or a little past the last join."""
+    log: bool = False
+    """Logarithmic values."""
+    title: Label = ""
+    marks: Annotated[list[PlotMark], Field(max_length=200)] = Field(default_factory=list)
+    """Vertical lines, such as revisions."""
+    width: Annotated[float, Field(ge=1, le=40)] = 8.0
+    """Inches."""
+    height: Annotated[float, Field(ge=1, le=40)] = 4.5
+    """Inches."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_enough(cls, data: Any) -> Any:
+        return check_size(data)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Plot":
+        if sum(given is not None for given in (self.schedule, self.schedules, self.plan)) != 1:
+            raise ValueError("give `schedule`, `schedules` or `plan`, one of them")
+        return self
+
+
 class Kind(Model):
     """One kind of the catalogue."""
 
@@ -112,4 +209,4 @@ class KindList(Model):
     next_cursor: None
 
 
-settle(Subject, Evaluate)
+settle(Subject, Evaluate, Explain, Plot)

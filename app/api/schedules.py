@@ -8,9 +8,20 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from app.control import schedules
-from schemas.evaluate import Evaluate, Evaluated, EvaluatedStep, Kind, KindList
+from schemas.evaluate import (
+    Evaluate,
+    Evaluated,
+    EvaluatedStep,
+    Explain,
+    Explained,
+    ExplainedPlan,
+    Kind,
+    KindList,
+    Plot,
+)
 
 OCTETS = "application/octet-stream"
+SVG, PNG = "image/svg+xml", "image/png"
 EXAMPLES = {
     "schedule": {
         "summary": "A cosine after a warm-up, every tenth step",
@@ -41,6 +52,36 @@ EXAMPLES = {
         "summary": "One step",
         "value": {"schedule": {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100}, "step": 50},
     },
+}
+
+EXPLAIN_EXAMPLES = {
+    "schedule": {
+        "summary": "A warm-up that is longer than the run",
+        "value": {
+            "schedule": {"kind": "warmup_cosine", "peak": 0.1, "warmup_steps": 2000, "decay_steps": 8000},
+            "total_steps": 1000,
+        },
+    }
+}
+
+PLOT_EXAMPLES = {
+    "two": {
+        "summary": "Two schedules over each other",
+        "value": {
+            "schedules": {
+                "cosine": {"kind": "warmup_cosine", "peak": 0.1, "warmup_steps": "5%", "decay_steps": "95%"},
+                "wsd": {
+                    "kind": "wsd",
+                    "peak": 0.1,
+                    "warmup_steps": "5%",
+                    "stable_steps": "75%",
+                    "decay_steps": "20%",
+                },
+            },
+            "total_steps": 1000,
+            "marks": [{"step": 400, "label": "revision 2"}],
+        },
+    }
 }
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
@@ -76,3 +117,22 @@ def evaluate(request: Request, body: Annotated[Evaluate, Body(openapi_examples=E
     data = b"".join(np.ascontiguousarray(column, dtype="<f8").tobytes() for column in found.values.values())
     headers = {"Lockstep-Tracks": ",".join(found.values)} if body.plan is not None else None
     return Response(data, headers=headers, media_type=OCTETS)
+
+
+@router.post("/explain", response_model=Explained | ExplainedPlan, summary="What a schedule or a plan means")
+def explain(body: Annotated[Explain, Body(openapi_examples=EXPLAIN_EXAMPLES)]) -> Response:
+    """The native form that it lowers to, its pieces with formulas, extremes, direction and area, and what may bite."""
+    return Response(pydantic_core.to_json(schedules.explain(body)), media_type="application/json")
+
+
+@router.post(
+    "/plot",
+    summary="A picture of schedules",
+    response_class=Response,
+    responses={200: {"content": {SVG: {"schema": {"type": "string"}}, PNG: {"schema": {"type": "string"}}}}},
+)
+def plot(request: Request, body: Annotated[Plot, Body(openapi_examples=PLOT_EXAMPLES)]) -> Response:
+    """SVG, or PNG by `Accept: image/png`; phases of the first curve are shaded, marks are vertical lines."""
+    accept = request.headers.get("accept", "")
+    kind = "png" if PNG in accept and SVG not in accept.split(PNG)[0] else "svg"
+    return Response(schedules.plot(body, kind), media_type=PNG if kind == "png" else SVG)

@@ -1,9 +1,9 @@
-"""Use cases on schedules that need no run: evaluate, and the catalogue."""
+"""Use cases on schedules that need no run: evaluate, explain, plot, and the catalogue."""
 
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 from app.errors import Invalid, NotFound, TooLarge
 from app.schedules import CompiledPlan, compile_plan, decimate, resolve
 from app.schedules.arrays import groups
+from app.schedules.build import lower
 from app.schedules.catalogue import catalogue, find
 from app.schedules.compiled import compile_folded, follows_metric
+from app.schedules.explain import segments, summary
+from app.schedules.pitfalls import pitfalls
+from app.schedules.plot import Line, Mark, line, render
 from app.schedules.tree import escape
-from schemas.evaluate import Evaluate, MetricValue, StepRange, Subject
+from schemas.evaluate import Evaluate, Explain, MetricValue, Plot, StepRange, Subject
 from schemas.plans import Plan
 
 MAX_VALUES = 10_000_000  # of an answer in bytes
 MAX_JSON_VALUES = 2_000_000
+FAR = 2**40  # joins of a schedule without an end are looked for below this step
 MAX_WORK = 4_000_000_000  # passes over values, about a nanosecond each
 ONLY = "value"  # name of the track that a lone schedule becomes
 
@@ -79,6 +84,86 @@ def evaluate(request: Evaluate, *, limit: int = MAX_JSON_VALUES) -> Evaluation:
     return _decimated(request, pieces, steps, values)
 
 
+def explain(request: Explain) -> dict[str, Any]:
+    """What a schedule means, or every base track of a plan: lowered form, pieces, extremes, area, warnings.
+
+    Raises as `evaluate` does.
+    """
+    plan = plan_of(request)
+    with pointed_at(request):
+        compiled = compile_plan(plan)
+        tracks = {name: _explained(request, plan, compiled, name) for name in compiled.base}
+    if request.schedule is not None:
+        return tracks[ONLY]
+    derived = {name: {"of": item.of, "times": item.times} for name, item in sorted(compiled.derived.items())}
+    return {"tracks": tracks, "derived": derived}
+
+
+def _explained(request: Explain, plan: Plan, compiled: CompiledPlan, name: str) -> dict[str, Any]:
+    spec, total = plan.tracks[name], plan.total_steps
+    steps = _range(request, plan, compiled, name)
+    count = _count(steps)
+    if count > MAX_VALUES or count * compiled.cost() > MAX_WORK:
+        raise TooLarge(f"{count:,} steps are too many to look at; give `steps` with a `stride`")
+    values = compiled.values(name, steps.start, steps.stop, steps.stride)
+    _refuse_nonfinite(name, values, steps)
+    warnings = pitfalls(spec, values, total, plan.steps_per_epoch)
+    base = f"/plan/tracks/{escape(name)}" if request.schedule is None else "/schedule"
+    return {
+        "lowered": lower(spec).to_json(),
+        "steps": steps.model_dump(),
+        "segments": segments(spec, compiled, name, steps.start, steps.stop),
+        **summary(values, steps.start, steps.stride),
+        "warnings": [warning.model_dump() | {"pointer": base + warning.pointer} for warning in warnings],
+    }
+
+
+def plot(request: Plot, kind: str) -> bytes:
+    """A picture, `svg` or `png`, of schedules over each other or of the base tracks of a plan. Raises as `evaluate`."""
+    lines = [] if request.schedules else _lines(_subject(request, schedule=request.schedule, plan=request.plan))
+    for label, schedule in (request.schedules or {}).items():
+        try:
+            (only,) = _lines(_subject(request, schedule=schedule))
+        except Invalid as error:
+            moved = [
+                (pointer.replace("/schedule", f"/schedules/{escape(label)}", 1), detail)
+                for pointer, detail in error.errors
+            ]
+            raise Invalid(error.detail, errors=moved, **error.members) from None
+        lines.append(replace(only, label=label))
+    marks = [Mark(mark.step, mark.label) for mark in request.marks]
+    size = (request.width, request.height)
+    return render(lines, marks=marks, log=request.log, title=request.title, size=size, kind=kind)
+
+
+def _subject(request: Plot, **what: Any) -> Explain:
+    return Explain(
+        total_steps=request.total_steps, steps_per_epoch=request.steps_per_epoch, steps=request.steps, **what
+    )
+
+
+def _lines(request: Explain) -> list[Line]:
+    plan = plan_of(request)
+    with pointed_at(request):
+        compiled = compile_plan(plan)
+        lines = []
+        for name in compiled.base:
+            steps = _range(request, plan, compiled, name)
+            found = line(name if request.plan else "", compiled, name, steps.start, steps.stop)
+            _refuse_nonfinite(name, np.asarray(found.values), np.asarray(found.steps).tolist())
+            lines.append(found)
+    return lines
+
+
+def _range(request: Explain, plan: Plan, compiled: CompiledPlan, name: str) -> StepRange:
+    """The steps asked for, or all of the run, or as many as show every join."""
+    last = 0 if request.steps or plan.total_steps else max(compiled.joins(name, 0, FAR), default=99)
+    steps = request.steps or StepRange(stop=plan.total_steps or 1 + last)
+    if not _count(steps):
+        raise Invalid("there is no step in this range", errors=[("/steps", "there is no step in this range")])
+    return steps
+
+
 def plan_of(subject: Subject) -> Plan:
     """The subject as a resolved plan; a lone schedule becomes the one track of its plan."""
     plan = subject.plan or Plan(tracks={ONLY: subject.schedule})  # type: ignore[dict-item]
@@ -92,14 +177,17 @@ def plan_of(subject: Subject) -> Plan:
 
 @contextmanager
 def pointed_at(subject: Subject) -> Iterator[None]:
-    """Errors inside point into the subject's request instead of into its plan."""
+    """Errors that point into the subject's plan point into its request instead."""
+
+    def moved(pointer: str) -> str:
+        if not pointer.startswith("/tracks"):
+            return pointer
+        return f"/plan{pointer}" if subject.schedule is None else "/schedule" + pointer.removeprefix(f"/tracks/{ONLY}")
+
     try:
         yield
     except Invalid as error:
-        if subject.schedule is None:
-            raise error.under("/plan") from None
-        where = f"/tracks/{ONLY}"
-        errors = [("/schedule" + pointer.removeprefix(where), detail) for pointer, detail in error.errors]
+        errors = [(moved(pointer), detail) for pointer, detail in error.errors]
         raise Invalid(error.detail, errors=errors, **error.members) from None
 
 

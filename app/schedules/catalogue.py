@@ -4,9 +4,9 @@ import inspect
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic.json_schema import models_json_schema
 
-from schemas.kinds import KINDS, AnySchedule
+from schemas.kinds import KINDS
 from schemas.plans import TrackSpec
 from schemas.specs import Spec
 
@@ -16,19 +16,22 @@ SCHEDULE = {"type": "object", "title": "Schedule", "description": "Any schedule:
 @cache
 def catalogue() -> dict[str, dict[str, Any]]:
     """Every kind by name: summary, formula, JSON schema of the parameters, source, aliases, example."""
-    definitions: dict[str, Any] = TypeAdapter(AnySchedule).json_schema()["$defs"]
-    definitions["TrackSpec"] = TrackSpec.model_json_schema()
     models: dict[str, type[Spec]] = {**KINDS, "track": TrackSpec}
-    return {kind: _entry(kind, model, definitions) for kind, model in models.items()}
+    schemas, root = models_json_schema([(model, "validation") for model in models.values()])
+    definitions = root["$defs"]
+    return {
+        kind: _entry(kind, model, _inlined(schemas[model, "validation"], definitions)) for kind, model in models.items()
+    }
 
 
 def find(query: str) -> list[dict[str, Any]]:
-    """The kinds whose name or alias contains the words, best first: exact, then by beginning, then by name."""
+    """The kinds whose name or alias contains the words: exact first, then by beginning, kinds before aliases."""
     wanted = query.strip().lower()
     ranked = [
         (rank, kind)
         for kind, entry in catalogue().items()
-        if (rank := min(_rank(wanted, name.lower()) for name in [kind, *entry["aliases"]])) < _NO_MATCH
+        if (rank := min([_rank(wanted, kind.lower()), *(0.5 + _rank(wanted, a.lower()) for a in entry["aliases"])]))
+        < _NO_MATCH
     ]
     return [catalogue()[kind] for _, kind in sorted(ranked)]
 
@@ -43,8 +46,7 @@ def _rank(wanted: str, name: str) -> int:
     return 1 if last == wanted else 2 if last.startswith(wanted) else 3 if wanted in name else _NO_MATCH
 
 
-def _entry(kind: str, model: type[Spec], definitions: dict[str, Any]) -> dict[str, Any]:
-    schema = _inlined(definitions[model.__name__], definitions)
+def _entry(kind: str, model: type[Spec], schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": kind,
         "summary": inspect.cleandoc(model.__doc__ or ""),

@@ -89,10 +89,13 @@ class Clock(Curve):
         if low < self.start <= high:
             yield float(self.start)
         pace = 1.0 if self.held else float((self.end - self.at) / (self.to - self.start))
-        if pace > 0 and not (self.held and low >= self.start):
+        zero = float(self.start) - float(self.at) / pace if pace else np.inf  # it reads 0 on one side of this
+        if low < zero <= high and not (self.held and zero > self.start):
+            yield zero
+        if pace and not (self.held and low >= self.start):
             until = min(high, float(self.start)) if self.held else high
-            read = self.reading(np.array([low, until]))
-            for join in self.of.joins(float(read[0]), float(read[1])):
+            first, last = sorted(self.reading(np.array([low, until])).tolist())
+            for join in self.of.joins(first, last):
                 yield float(self.start) + (join - float(self.at)) / pace
 
     def cost(self) -> int:
@@ -133,10 +136,14 @@ class Repeat(Curve):
         """The cycles of a repeat. `lengths` has one element if all are the same."""
         scalar = type(steps)
         with np.errstate(over="ignore"):
-            count = 1 if growth == 1 else MAX_CYCLES
-            lengths = np.float64(steps) * np.power(np.float64(growth), np.arange(count))
-            lengths = np.floor(lengths) if whole_steps else lengths
-            starts = np.concatenate([[0.0], np.add.accumulate(lengths)])
+            count = 1
+            while True:
+                lengths = np.float64(steps) * np.power(np.float64(growth), np.arange(count))
+                lengths = np.floor(lengths) if whole_steps else lengths
+                starts = np.concatenate([[0.0], np.add.accumulate(lengths)])
+                if growth == 1 or starts[-1] >= MAX_STEP or count == MAX_CYCLES:
+                    break
+                count = min(16 * count, MAX_CYCLES)
             known = int(np.searchsorted(starts, MAX_STEP)) + 1
             return cls(of, steps, lengths[:known].astype(scalar), starts[: known + 1].astype(scalar), decay)
 
