@@ -32,10 +32,10 @@ class Chain:
     members: tuple["Node", ...]
 
     def first(self, value: str) -> str:
-        return reduce(lambda inner, member: member.first(inner), self.members, value)
+        return reduce(lambda inner, member: member.first(f"({inner})"), self.members, value)
 
     def again(self, value: str) -> str:
-        return reduce(lambda inner, member: member.again(inner), self.members, value)
+        return reduce(lambda inner, member: member.again(f"({inner})"), self.members, value)
 
     def restart(self, value: str) -> str:
         return self.first(value)
@@ -60,7 +60,7 @@ class Chain:
 
     def lower(self, rate: float, form: str) -> Json:
         leaves = self.leaves()
-        if all(isinstance(leaf, TorchScheduler) for leaf in leaves):
+        if all(isinstance(leaf, Leaf) for leaf in leaves):
             last = leaves[-1]
             if isinstance(last, TorchScheduler) and (len(leaves) == 1 or not isinstance(last, Recursive)):
                 return last.lower()
@@ -89,7 +89,8 @@ class Series:
         return bisect_right(self.milestones, 0)
 
     def first(self, value: str) -> str:
-        return self.members[self.active()].first(number(self.initial))
+        member, rate = self.members[self.active()], number(self.initial)
+        return member.again(rate) if isinstance(member, Chain | Series) else member.first(rate)
 
     def again(self, value: str) -> str:
         member = self.members[bisect_right(self.milestones, self.ahead)]
@@ -113,7 +114,8 @@ class Series:
 
     def start(self, value: float) -> float | None:
         """The rate after construction as a number, if it is one without evaluating a formula."""
-        return _start(self.members[self.active()], self.initial)
+        member = self.members[self.active()]
+        return None if isinstance(member, Chain | Series) else _start(member, self.initial)
 
     def lower(self, rate: float, form: str) -> Json:
         if form == "recursive":
@@ -139,10 +141,34 @@ class Series:
             return member.lower() if own else member.recurrence(self.initial)
         if isinstance(member, TorchScheduler):
             return member.lower()
-        return _shifted(member.again(number(self.initial)), member.update("value", "(step - 1)"))
+        return _shifted(self.first(""), member.update("value", "(step - 1)"))
 
 
-Node = TorchScheduler | Chain | Series
+@dataclass(frozen=True)
+class Late:
+    """A CyclicLR that was not constructed first: until its first step the rate is the `initial_lr` that it found."""
+
+    scheduler: TorchCyclicLR
+    found: float
+
+    def first(self, value: str) -> str:
+        return number(self.found)
+
+    def again(self, value: str) -> str:
+        return self.scheduler.again(value)
+
+    def restart(self, value: str) -> str:
+        return self.scheduler.restart(value)
+
+    def update(self, value: str, step: str) -> str:
+        return self.scheduler.update(value, step)
+
+    def start(self, value: float) -> float | None:
+        return self.found
+
+
+Leaf = TorchScheduler | Late
+Node = Leaf | Chain | Series
 
 
 def recurrence(node: Chain | Series, rate: float) -> Json:
@@ -183,6 +209,7 @@ def _entering(member: Node, before: Json) -> Json:
         return member.recurrence(member.rate())
     if isinstance(member, TorchScheduler):
         return member.lower()
+    assert not isinstance(member, Late)
     return member.lower(member.initial if isinstance(member, Series) else 0.0, "closed")
 
 
@@ -191,6 +218,7 @@ class _Construction:
 
     def __init__(self, spec: "TorchComposite") -> None:
         leaves = list(_leaves(spec))
+        self.fresh = True
         cycles = [leaf for leaf in leaves if isinstance(leaf, TorchOneCycleLR)]
         self.group = spec.group
         self.one_cycle = cycles[-1] if cycles else None  # the last one's rates stand in the optimizer, for all
@@ -199,7 +227,8 @@ class _Construction:
     def build(self, spec: TorchScheduler) -> Node:
         """The scheduler as torch has it after its construction."""
         if isinstance(spec, TorchSequentialLR):
-            members = [self.build(member) for member in _torch(spec)]
+            built = [self.build(member) for member in _torch(spec)]
+            members: list[Node] = [member.scheduler if isinstance(member, Late) else member for member in built]
             active = bisect_right(spec.milestones, 0)
             members[active] = _ahead(members[active])
             return Series(tuple(members), spec.milestones, self.initial)
@@ -212,7 +241,9 @@ class _Construction:
             changes["base_lr"] = self.initial
         if isinstance(spec, TorchOneCycleLR):
             self.initial = of_group(spec.max_lr, self.group, "max_lr") / spec.div_factor
-        return spec.model_copy(update=changes)
+        fresh, self.fresh = self.fresh, False
+        leaf = spec.model_copy(update=changes)
+        return Late(leaf, self.initial) if isinstance(leaf, TorchCyclicLR) and not fresh else leaf
 
 
 def _ahead(node: Node) -> Node:
