@@ -4,11 +4,28 @@ A library is a module here with a tuple `MODELS`. A scheduler is a class in it, 
 (`TorchStepLR`), as the names of classes are the names in the OpenAPI document. It lowers to simpler kinds.
 """
 
-from schemas.dialects import keras, optax, optax_joined, plateaus, plateaus_own, torch, torch_composites, torch_cycles
+from schemas.dialects import (
+    composer,
+    composer_warmup,
+    deepspeed,
+    keras,
+    megatron,
+    optax,
+    optax_joined,
+    plateaus,
+    plateaus_own,
+    torch,
+    torch_composites,
+    torch_cycles,
+)
 from schemas.specs import Spec
 
 DIALECTS: tuple[type[Spec], ...] = (
+    *composer.MODELS,
+    *composer_warmup.MODELS,
+    *deepspeed.MODELS,
     *keras.MODELS,
+    *megatron.MODELS,
     *optax.MODELS,
     *optax_joined.MODELS,
     *plateaus.MODELS,
