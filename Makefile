@@ -38,9 +38,9 @@ demo: $(stamp)
 test: $(stamp)
 	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
-# Tests that need PyTorch or whole jobs have `torch` in their name or live in tests/distributed.
+# Files whose tests need PyTorch have `torch` in their name; jobs of several processes are marked `distributed`.
 test-core: $(stamp)
-	@$(bin)/python -m pytest -q --ignore-glob='*torch*' --ignore=tests/distributed --ignore=tests/test_readme.py
+	@$(bin)/python -m pytest -q -n $(WORKERS) -m 'not distributed' --ignore-glob='*torch*' --ignore=tests/oracles
 
 check: $(stamp)
 	@$(bin)/ruff check .
