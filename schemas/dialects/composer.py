@@ -34,7 +34,7 @@ class ComposerScheduler(FromOptimizer):
     """Length of the training, which "dur" is a share of."""
     steps_per_epoch: Count | None = None
     """Batches per epoch, for times in "ep"."""
-    scale_schedule_ratio: Annotated[float, Field(gt=0)] = 1.0
+    scale_schedule_ratio: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Factor on every time but those in "dur"; whole numbers are kept by rounding down."""
     samples_per_batch: Count = 8
     """What a batch counts in times in "sp"."""

@@ -19,9 +19,9 @@ class OptaxLinearOnecycleSchedule(Precise):
     """Length of it all."""
     peak_value: float
     """Highest value."""
-    pct_start: float = 0.3
+    pct_start: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the steps up to the peak."""
-    pct_final: float = 0.85
+    pct_final: Annotated[float, Field(ge=0, le=1)] = 0.85
     """Share of the steps up to the end of the way down."""
     div_factor: Annotated[float, Field(gt=0)] = 25.0
     """Peak divided by the first value."""
@@ -60,7 +60,7 @@ class OptaxCosineOnecycleSchedule(Precise):
     """Length of it all."""
     peak_value: float
     """Highest value."""
-    pct_start: float = 0.3
+    pct_start: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the steps up to the peak."""
     div_factor: Annotated[float, Field(gt=0)] = 25.0
     """Peak divided by the first value."""
