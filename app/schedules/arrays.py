@@ -11,6 +11,11 @@ Array = NDArray[np.floating[Any]]
 Indices = slice | NDArray[np.intp]
 
 
+def times(first: float, like: Array) -> Array:
+    """first, first + 1, ..., as many and in the same precision as `like`."""
+    return (first + np.arange(like.size, dtype=np.float64)).astype(like.dtype, copy=False)
+
+
 def ascending(u: Array) -> bool:
     """Whether the times never go down."""
     return bool(np.all(u[:-1] <= u[1:]))

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from app.errors import Invalid
 from app.schedules import combine, curves
+from app.schedules.cosine import CosineRamp
 from app.schedules.curves import Curve
 from app.schedules.formula import CONSTANTS, FUNCTIONS, FormulaError, Node, parse, uses
 from app.schedules.recurrence import Iterate, to_float32
@@ -43,7 +44,7 @@ def lower(spec: Spec, pointer: str = "", scalar: Scalar = np.float64) -> Spec:
                 return visit(schedule(spec.lower()), pointer, scalar)
             except Invalid as error:
                 raise Invalid.at(pointer, error.detail) from error
-            except (ValidationError, ValueError) as error:
+            except (ValueError, ArithmeticError) as error:
                 raise Invalid.at(pointer, _sentence(error)) from error
         _check(spec, pointer)
         inner = np.float32 if isinstance(spec, native.Float32) else scalar
@@ -94,11 +95,11 @@ def _nodes(node: Node) -> Iterator[Node]:
         yield from _nodes(arg)
 
 
-def _sentence(error: ValueError) -> str:
+def _sentence(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error)
+    return f"These parameters make no number: {error}." if isinstance(error, ArithmeticError) else str(error)
 
 
 def _warmup(spec: Warmup, scalar: Scalar) -> Spec:
@@ -121,7 +122,8 @@ def _constant(spec: native.Constant, scalar: Scalar) -> Curve:
 
 def _ramp(spec: native.Ramp, scalar: Scalar) -> Curve:
     start, end, power = scalar(spec.start), scalar(spec.end), scalar(spec.power)
-    return curves.Ramp(start, end, scalar(spec.steps), spec.shape, power, spec.past)
+    ramp = CosineRamp if spec.shape == "cosine" and scalar is np.float64 else curves.Ramp
+    return ramp(start, end, scalar(spec.steps), spec.shape, power, spec.past)
 
 
 def _exponential(spec: native.Exponential, scalar: Scalar) -> Curve:

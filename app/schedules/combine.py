@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -25,6 +26,25 @@ class Sequence(Curve):
         for index, where in groups(u, self.starts):
             values[where] = self.pieces[index](u[where] - self.starts[index])
         return values
+
+    def fill(self, first: float, out: Array) -> None:
+        if first != np.floor(first) or not self._whole:
+            super().fill(first, out)
+            return
+        index = max(int(np.searchsorted(self.starts, first, side="right")) - 1, 0)
+        done = 0
+        while done < out.size:
+            stop = self.starts[index + 1] - first if index + 1 < len(self.starts) else np.inf
+            until = int(min(stop, out.size))
+            if until > done:
+                self.pieces[index].fill(first + done - float(self.starts[index]), out[done:until])
+                done = until
+            index += 1
+
+    @cached_property
+    def _whole(self) -> bool:
+        """Whether every piece starts at a whole time, so that its own times are exact."""
+        return bool(np.all(self.starts == np.floor(self.starts)))
 
     def joins(self, low: float, high: float) -> Iterator[float]:
         ends = [*self.starts[1:].tolist(), np.inf]
@@ -50,6 +70,10 @@ class Scale(Curve):
         values = self.of(u)
         values *= self.factor
         return values
+
+    def fill(self, first: float, out: Array) -> None:
+        self.of.fill(first, out)
+        out *= self.factor
 
     def joins(self, low: float, high: float) -> Iterator[float]:
         return self.of.joins(low, high)
@@ -84,6 +108,15 @@ class Clock(Curve):
 
     def __call__(self, u: Array) -> Array:
         return self.of(self.reading(u))
+
+    def fill(self, first: float, out: Array) -> None:
+        shifted = not self.held and self.end - self.at == self.to - self.start
+        exact = self.start == np.floor(self.start) and self.at == np.floor(self.at) and first == np.floor(first)
+        reading = first - float(self.start) + float(self.at)
+        if shifted and exact and 0 <= reading <= MAX_STEP - out.size:
+            self.of.fill(reading, out)
+        else:
+            super().fill(first, out)
 
     def joins(self, low: float, high: float) -> Iterator[float]:
         if low < self.start <= high:
@@ -201,6 +234,13 @@ class Fold(Curve):
             self.ufunc(values, curve(u), out=values)
         return values
 
+    def fill(self, first: float, out: Array) -> None:
+        self.of[0].fill(first, out)
+        term = np.empty_like(out)
+        for curve in self.of[1:]:
+            curve.fill(first, term)
+            self.ufunc(out, term, out=out)
+
     def joins(self, low: float, high: float) -> Iterator[float]:
         return chain.from_iterable(curve.joins(low, high) for curve in self.of)
 
@@ -219,6 +259,10 @@ class Clamp(Curve):
     def __call__(self, u: Array) -> Array:
         values = self.of(u)
         return np.clip(values, self.low, self.high, out=values)
+
+    def fill(self, first: float, out: Array) -> None:
+        self.of.fill(first, out)
+        np.clip(out, self.low, self.high, out=out)
 
     def joins(self, low: float, high: float) -> Iterator[float]:
         return self.of.joins(low, high)

@@ -19,7 +19,7 @@ from app.schedules.tree import escape
 from schemas.plans import Plan, TrackSpec
 from schemas.specs import Spec
 
-CHUNK = 8192  # values computed at a time: small enough to stay in the cache of a core
+CHUNK = 65536  # values computed at a time: small enough to stay in the cache of a core
 MAX_JOINS = 4096
 MAX_CACHED_PLANS = 256
 MAX_REPORTS = 2_000_000  # of metrics, to all folds of a plan together
@@ -49,9 +49,12 @@ class CompiledPlan:
         curve, times = self._of(track)
         with np.errstate(all="ignore"):
             for first in range(0, values.size, CHUNK):
-                last = min(first + CHUNK, values.size)
-                steps = np.arange(start + first * stride, start + last * stride, stride)
-                values[first:last] = curve(steps.astype(np.float64))
+                part = values[first : first + CHUNK]
+                begin = start + first * stride
+                if stride == 1:
+                    curve.fill(float(begin), part)
+                else:
+                    part[:] = curve(np.arange(begin, begin + part.size * stride, stride).astype(np.float64))
             if times is not None:
                 values *= times
         return values

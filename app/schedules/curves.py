@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.schedules.arrays import Array
+from app.schedules.arrays import Array, times
 from app.schedules.formula import Node, evaluate, operations
 from app.schedules.shapes import SHAPES
 
@@ -24,6 +24,10 @@ class Curve:
     def __call__(self, u: Array) -> Array:
         """The values at the times `u`."""
         raise NotImplementedError
+
+    def fill(self, first: float, out: Array) -> None:
+        """Write the values at first, first + 1, ... into `out`: the same bits as a call gives, maybe faster."""
+        out[:] = self(times(first, out))
 
     def joins(self, low: float, high: float) -> Iterator[float]:
         """The times t, low < t <= high, at which one piece of the curve ends and another begins, in no order."""
@@ -42,6 +46,9 @@ class Constant(Curve):
 
     def __call__(self, u: Array) -> Array:
         return np.full(u.shape, self.value, u.dtype)
+
+    def fill(self, first: float, out: Array) -> None:
+        out.fill(self.value)
 
 
 @dataclass(frozen=True)

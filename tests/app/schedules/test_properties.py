@@ -39,7 +39,7 @@ def size(spec: Spec) -> int:
 @settings(SLOW, max_examples=250)
 @given(
     trees.plans,
-    st.one_of(st.integers(0, 1500), st.sampled_from([2**24 - 7, 2**31 - 5, 2**40 + 3, MAX_STEP - 700])),
+    st.one_of(st.integers(0, 1500), st.sampled_from([4000, 2**24 - 7, 2**31 - 5, 2**40 + 3, MAX_STEP - 700])),
     st.data(),
 )
 def test_a_window_is_the_slice_of_the_whole(data: Any, first: int, draw: st.DataObject) -> None:
