@@ -39,7 +39,8 @@ class LockstepError(Exception):
     advice: ClassVar[str] = ""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(f"{detail} {self.advice}".strip())
+        sentence = detail if detail.endswith((".", "!", "?", ")")) else f"{detail}."
+        super().__init__(f"{sentence} {self.advice}".strip())
         self.detail = detail
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from lockstep.cache import Cache
 from lockstep.client import Client
 from lockstep.errors import AttemptSuperseded, LockstepError, NoValue, Refused, RunReplaced, Unavailable
 from lockstep.window import (
+    COMMITTED,
     FOLLOW,
     FREEZE,
     RAISE,
@@ -33,9 +34,10 @@ from lockstep.window import (
 
 logger = logging.getLogger("lockstep")
 
-GRACE_SECONDS = 1.0  # how long a step without a value waits for an answer under way before it counts as an outage
+LEAST_SECONDS = 2.0  # a request that the training may have to wait for is given up after this, or when values run out
 HEARTBEAT_SECONDS = 15.0  # a job that makes no steps (it evaluates, it saves) still says that it lives
-STAND_IN_SECONDS = 2.0  # length of a fallback window at first; it doubles while the outage lasts
+PATIENCE_SECONDS = 0.5  # how long a request may take during an outage at first; doubles when that was too short
+BACKOFF_SECONDS = 1.0  # between two requests that fail, at most
 TAIL_SECONDS, TAIL_STEPS, TAIL_JITTER = 3600.0, 100_000, 1.0
 FIRST_STEPS = 8  # length of a fallback window while no pace is known
 MAX_STEPS = 16_384
@@ -56,11 +58,12 @@ class Worker(Protocol):
 def decide(policy: str, *, holding: bool, away: bool, waited: float, start_seconds: float, wait_seconds: float) -> str:
     """What a training step without a value does: `wait` on, use a `stand-in`, or `raise`.
 
-    `holding`: it has had a value before, so there is something to go on from. `away`: the service failed to answer.
+    `holding`: it has had a value before, so there is something to go on from. `away`: the last request failed; while
+    one is still under way there is no outage, and it does not take long (`Feed._seconds`).
     """
     if not holding:
         return WAIT if waited < start_seconds else RAISE
-    if not away and waited < GRACE_SECONDS:
+    if not away and waited < wait_seconds:
         return WAIT
     if policy in (FOLLOW, FREEZE):
         return "stand-in"
@@ -109,7 +112,7 @@ class Feed:
         self._tail: Window | None = None
         self._tail_due = math.inf
         self._episode: Episode | None = None
-        self._extensions = 0
+        self._patience = PATIENCE_SECONDS
         self._seen_revision = self._seen_horizon = self._verified = 0
         self._failures = 0
         self._error: LockstepError | None = None
@@ -131,7 +134,7 @@ class Feed:
         """Go to `step`, joining `attempt` (None: the current one). `spare` windows count if the service is away."""
         with self._changed:
             self.uid, self.attempt = uid or self.uid, attempt
-            self._seen_horizon = 0  # that of the attempt before says nothing about the one that is joined now
+            self._seen_horizon = self._verified = 0  # those of the attempt before say nothing about this one
             windows, tail, cached = self._cache.load() if self._cache else ([], None, None)
             self._spare = [w for w in (*spare, *windows) if uid is None or w.uid == uid]
             self._tail = tail
@@ -182,6 +185,12 @@ class Feed:
         with self._changed:
             return list(self._held), self._episode
 
+    @property
+    def tail_stop(self) -> int:
+        """Where the planned values end that are at hand for an outage; 0 without any."""
+        with self._changed:
+            return 0 if self._tail is None else self._tail.stop
+
     def close(self, wait: bool = True) -> None:
         """Report the last values, say goodbye, end the thread and the connections. Takes at most a few seconds."""
         with self._changed:
@@ -208,7 +217,7 @@ class Feed:
         self._held.clear()
         self._end = self.trigger = step
         self._last = self._episode = self._short_since = self._error = None
-        self._extensions = self._failures = 0
+        self._failures = 0
 
     def _do_without(self, waited: float) -> None:
         if self._closed or self._closing:
@@ -228,6 +237,7 @@ class Feed:
             self._extend()
         elif what == RAISE:
             reason = str(error) if error else f"{self._client.url} has not answered yet."
+            self._short_since = None  # who asks again waits again
             raise NoValue(self._advice(waited, reason)) from error
 
     def _advice(self, waited: float, reason: str) -> str:
@@ -252,15 +262,14 @@ class Feed:
                 self._run, self._end, self._error or "no answer", self._policy,
             )  # fmt: skip
         self._append(stand_in(self._policy, self._last, self._tail, self._stand_in_steps()))
-        self._extensions += 1
-
-    def _stand_in_seconds(self) -> float:
-        return min(STAND_IN_SECONDS * 2.0 ** min(self._extensions, 8), 2 * self._timeout)
 
     def _stand_in_steps(self) -> int:
-        """As many steps as fit, at most twice the window before: a pace may change, the way back must stay short."""
+        """Steps of a fallback window: so many that a request is answered, or given up, in half of them.
+
+        At most twice the window before: a pace may change, and the way back must stay short.
+        """
         before = FIRST_STEPS if self._last is None else max(FIRST_STEPS, 2 * (self._last.stop - self._last.start))
-        fitting = before if not self.step_seconds else math.ceil(self._stand_in_seconds() / self.step_seconds)
+        fitting = before if not self.step_seconds else math.ceil(2 * self._patience / self.step_seconds)
         return max(2, min(fitting, before, MAX_STEPS))
 
     def _append(self, window: Window) -> None:
@@ -276,14 +285,22 @@ class Feed:
                     self._sleep()
                     if self._closing:
                         break
+                    generation = self._generation
                     tail_only = self._tail_due <= time.monotonic() and not self._due()
+                began = time.monotonic()
                 try:
                     self._fetch_tail() if tail_only else self._ask(leaving=False)
+                    continue
                 except LockstepError as error:
-                    self._failed(error, tail_only)
+                    failure = error
                 except Exception as error:  # a defect of ours must not stop a training job: it counts as an outage
                     logger.exception("Lockstep's background thread failed; it goes on.")
-                    self._failed(Unavailable(f"{type(error).__name__}: {error}"), tail_only)
+                    failure = Unavailable(f"{type(error).__name__}: {error}")
+                with self._changed:
+                    if tail_only:
+                        self._tail_due = time.monotonic() + HEARTBEAT_SECONDS * _jitter.uniform(0.5, 1.0)
+                    elif generation == self._generation:
+                        self._failed(failure, time.monotonic() - began)
             self._leave()
         finally:
             with self._changed:
@@ -296,7 +313,7 @@ class Feed:
         now = time.monotonic()
         until = now + HEARTBEAT_SECONDS * _jitter.uniform(0.8, 1.0)
         if self._failures:
-            delay = min(2.0, 0.05 * 2 ** min(self._failures, 8)) * _jitter.uniform(0.5, 1.0)
+            delay = min(BACKOFF_SECONDS, 0.05 * 2 ** min(self._failures, 8)) * _jitter.uniform(0.5, 1.0)
             asked = self._error.retry_after if isinstance(self._error, Unavailable) else None
             until = now + max(delay, min(asked or 0.0, 5.0))
         generation = self._generation
@@ -318,26 +335,38 @@ class Feed:
             alone = self._episode is not None and self._last is not None and not leaving
             if alone and self._end - self._worker.position() < self._stand_in_steps() // 2:
                 self._extend()  # the border moves before the request is sent, never while it is under way
-            seconds = self._stand_in_seconds() / 2 if self._episode else self._timeout
+            seconds = self._seconds()
             request, group = self._request(leaving), dict(self.group)
         request["applied"] = self._worker.report(self._verified)
-        answer = parse_window(
-            self._client.window(self._run, request, timeout=min(seconds, self._timeout)), request["step"]
-        )
+        answer = parse_window(self._client.window(self._run, request, timeout=seconds), request["step"])
         with self._changed:
             if generation == self._generation:
                 self._accept(request, answer)
-                self.acknowledged = max(
-                    [self.acknowledged, *(e["applied"]["stop"] for e in group.values() if e["applied"])]
-                )
+                self._arrived(group)
                 if not leaving:
                     self._plan_tail()
             self._changed.notify_all()
         self._save()
 
+    def _seconds(self) -> float:
+        """How long to wait for an answer: as long as the values in hand last, within limits."""
+        if self._last is None or not self.step_seconds:
+            return self._timeout
+        left = (self._end - self._worker.position()) * self.step_seconds
+        return min(self._patience if self._episode else max(left, LEAST_SECONDS), self._timeout)
+
+    def _arrived(self, group: dict[str, dict[str, Any]]) -> None:
+        """The group's reports were taken; a newer one of a rank may be waiting already."""
+        stops = [entry["applied"]["stop"] for entry in group.values() if entry["applied"]]
+        self.acknowledged = max(self.acknowledged, min(stops, default=0))
+        for name, entry in group.items():
+            if self.group.get(name) is entry:
+                self.group[name] = entry | {"applied": None}  # the next request still says that the rank lives
+
     def _request(self, leaving: bool) -> dict[str, Any]:
         at = min(self._worker.position(), self._end) if self._last is not None else self._end
-        request: dict[str, Any] = {"worker": self._name, "instance": self._instance, "step": self._end, "at": at}
+        step = at if leaving and self._episode is not None else self._end  # nobody goes on to the end of a fallback
+        request: dict[str, Any] = {"worker": self._name, "instance": self._instance, "step": step, "at": at}
         if self.uid is not None:
             request["uid"] = self.uid
         if self.attempt is not None:
@@ -369,7 +398,7 @@ class Feed:
         if "fallback" in request and self._episode is not None:
             overtaken = self._end > request["step"]  # the training was faster than the answer
             self._episode = self._episode._replace(start=request["step"]) if overtaken else None
-            self._extensions = 0
+            self._patience = PATIENCE_SECONDS
         fresh = window.stop > self._end
         if fresh:
             self._append(window.between(self._end, window.stop) if window.start < self._end else window)
@@ -377,29 +406,29 @@ class Feed:
         more = self._episode is not None or (fresh and answer.horizon > self._end)
         self.trigger = at if more else at + int((self._end - at) * _jitter.uniform(0.4, 0.5))
 
-    def _failed(self, error: LockstepError, tail_only: bool) -> None:
-        with self._changed:
-            if tail_only:
-                self._tail_due = time.monotonic() + HEARTBEAT_SECONDS * _jitter.uniform(0.5, 1.0)
-                return
-            self._failures += 1
-            self._error = error
-            if self._last is None and isinstance(error, Unavailable):
-                self._use_spare()
-            self._changed.notify_all()
+    def _failed(self, error: LockstepError, took: float) -> None:
+        self._failures += 1
+        self._error = error
+        if self._episode is not None and took >= self._patience:
+            self._patience = min(2 * self._patience, self._timeout)
+        if self._last is None and isinstance(error, Unavailable):
+            self._use_spare()
+        self._changed.notify_all()
 
     def _use_spare(self) -> None:
         """Begin without the service, on what a checkpoint or a file holds for the step that is wanted."""
         known = [w for w in self._spare if w.start <= self._end]
         if not known or (known[-1].stop <= self._end and self._policy not in (FOLLOW, FREEZE)):
             return
-        window = next((w for w in known if self._end < w.stop), known[-1])
+        first = next((w for w in known if self._end < w.stop), known[-1])
+        wanted = self._end
         self._create = None  # this run has begun before: if it is gone now, that is no reason to make a new one
-        wanted, self._last = self._end, window
-        self.uid, self.attempt = window.uid, window.attempt
-        self._seen_revision, self._seen_horizon = window.revision, window.stop
-        self._held.append(window)
-        self._end = window.stop
+        self.uid, self.attempt, self._end = first.uid, first.attempt, first.start
+        for window in self._spare:
+            if window.start == self._end and window.attempt == self.attempt:
+                self._append(window)
+                self._seen_revision = max(self._seen_revision, window.revision)
+                self._seen_horizon = window.stop if window.reason == COMMITTED else self._seen_horizon
         while self._end <= wanted:
             self._extend()
         self._arrive(wanted)
@@ -465,8 +494,9 @@ class Feed:
             self._timeout = min(self._timeout, 2.0)
         try:
             while joined and not gone:
+                before = self._verified
                 self._ask(leaving=True)
-                if self._worker.report(self._verified) is None:
+                if self._verified == before or self._worker.report(self._verified) is None:
                     break
         except LockstepError as error:
             logger.info("Lockstep could not say goodbye: %s", error)

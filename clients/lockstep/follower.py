@@ -123,7 +123,11 @@ class Follower:
             cache_dir=cache_dir,
         )
         self._open(feed, Record())
-        self.go_to(begin.start_step if step is None else step)
+        try:
+            self.go_to(begin.start_step if step is None else step)
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def over(cls, source: Source, run: str, worker: str) -> "Follower":
@@ -354,5 +358,9 @@ _open_followers: "weakref.WeakSet[Follower]" = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     """Nothing is left at exit, and the last values are reported."""
-    for follower in list(_open_followers):
+    followers = [follower for follower in _open_followers if not follower.closed]
+    for follower in followers:  # all at once, then one by one
+        follower.record.checked = follower.record.position()
+        follower.source.close(wait=False)
+    for follower in followers:
         follower.close()

@@ -158,6 +158,7 @@ class FakeRun:
         self.workers: dict[str, dict[str, Any]] = {}
         self.unverified: list[list[int]] = []
         self.rewound_to = start_step
+        self._numbers = 1
 
     def describe(self) -> dict[str, Any]:
         names = ("uid", "attempt", "start_step", "horizon", "plan", "unverified")
@@ -185,8 +186,9 @@ class FakeRun:
         if from_step is not None and from_step < self.horizon:
             detail = f"step {from_step} is committed; the earliest step is {self.horizon}"
             raise Problem(409, "below-horizon", detail, earliest_step=self.horizon, horizon=self.horizon)
+        self._numbers += 1
         revision = {
-            "number": self._newest() + 1,
+            "number": self._numbers,
             "attempt": self.attempt,
             "from_step": self.horizon if from_step is None else from_step,
             "action": dict(action),
@@ -318,7 +320,7 @@ class FakeRun:
         return int(in_order[-1][1])
 
     def _newest(self) -> int:
-        return max(int(r["number"]) for r in self.revisions)
+        return self._numbers
 
 
 Reply = tuple[int, dict[str, str], bytes]

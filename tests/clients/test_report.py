@@ -1,0 +1,102 @@
+"""What was used, and its CRC-32."""
+
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lockstep.report
+from lockstep.report import Ledger, crc32
+from lockstep.window import FREEZE, Window
+
+
+def window(start: int, stop: int, *, reason: str = "committed", tracks: tuple[str, ...] = ("lr",)) -> Window:
+    values = {track: [step + index / 8 for step in range(start, stop)] for index, track in enumerate(tracks)}
+    return Window("u", 1, start, stop, 1, values, {}, reason)
+
+
+def expected(start: int, stop: int, tracks: int = 1) -> int:
+    numbers = [step + index / 8 for step in range(start, stop) for index in range(tracks)]
+    return zlib.crc32(struct.pack(f"<{len(numbers)}d", *numbers))
+
+
+@given(st.lists(st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False)), max_size=30))
+def test_the_crc_runs_step_by_step_over_the_tracks_by_name(pairs: list[tuple[float, float]]) -> None:
+    packed = b"".join(struct.pack("<dd", a, b) for a, b in pairs)
+    assert crc32({"momentum": [b for _, b in pairs], "lr": [a for a, _ in pairs]}) == zlib.crc32(packed)
+
+
+def test_a_report_ends_at_the_running_step() -> None:
+    ledger = Ledger()
+    ledger.take(window(0, 10, tracks=("lr", "momentum")), 0)
+    report = ledger.report(0, 7)
+    assert report == {"start": 0, "stop": 7, "tracks": ["lr", "momentum"], "crc32": expected(0, 7, 2)}
+
+
+def test_a_report_goes_over_windows_and_starts_where_the_service_says() -> None:
+    ledger = Ledger()
+    for start in (0, 10, 20):
+        ledger.take(window(start, start + 10), start)
+    assert ledger.report(8, 25) == {"start": 8, "stop": 25, "tracks": ["lr"], "crc32": expected(8, 25)}
+
+
+def test_a_lost_report_is_made_again_and_a_verified_one_is_forgotten() -> None:
+    ledger = Ledger()
+    ledger.take(window(0, 10), 0)
+    ledger.take(window(10, 20), 10)
+    first = ledger.report(0, 15)
+    assert ledger.report(0, 15) == first
+    assert ledger.report(15, 15) is None
+    assert ledger.report(0, 15) == {"start": 10, "stop": 15, "tracks": ["lr"], "crc32": expected(10, 15)}
+
+
+def test_a_report_never_spans_the_border_to_a_fallback() -> None:
+    ledger = Ledger()
+    ledger.take(window(0, 10), 0)
+    ledger.take(window(10, 20, reason=FREEZE), 10)
+    ledger.take(window(20, 30), 20)
+    spans = []
+    start = 0
+    while report := ledger.report(start, 27):
+        spans.append((report["start"], report["stop"]))
+        start = report["stop"]
+    assert spans == [(0, 10), (10, 20), (20, 27)]
+
+
+def test_a_report_ends_where_the_tracks_change() -> None:
+    ledger = Ledger()
+    ledger.take(window(0, 10), 0)
+    ledger.take(window(10, 20, tracks=("lr", "momentum")), 10)
+    first, second = ledger.report(0, 20), ledger.report(10, 20)
+    assert first is not None
+    assert (first["stop"], first["tracks"]) == (10, ["lr"])
+    assert second == {"start": 10, "stop": 20, "tracks": ["lr", "momentum"], "crc32": expected(10, 20, 2)}
+
+
+def test_an_overwritten_value_is_reported_as_it_was() -> None:
+    ledger = Ledger()
+    ledger.take(window(0, 4), 0)
+    ledger.replace(2, "lr", 99.0)
+    ledger.replace(2, "a track that is not there", 1.0)
+    ledger.replace(400, "lr", 1.0)
+    report = ledger.report(0, 4)
+    assert report is not None
+    assert report["crc32"] == zlib.crc32(struct.pack("<4d", 0.0, 1.0, 99.0, 3.0))
+
+
+def test_a_jump_starts_a_new_record() -> None:
+    ledger = Ledger()
+    ledger.take(window(0, 10), 0)
+    ledger.take(window(0, 10), 5)
+    assert ledger.report(0, 8) == {"start": 5, "stop": 8, "tracks": ["lr"], "crc32": expected(5, 8)}
+
+
+def test_reports_and_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lockstep.report, "MAX_REPORT", 6)
+    monkeypatch.setattr(lockstep.report, "MAX_KEPT", 20)
+    ledger = Ledger()
+    for start in range(0, 100, 10):
+        ledger.take(window(start, start + 10), start)
+    assert ledger.report(0, 100) == {"start": 80, "stop": 86, "tracks": ["lr"], "crc32": expected(80, 86)}

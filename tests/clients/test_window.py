@@ -1,0 +1,112 @@
+"""Windows: what is accepted as an answer, and what stands in for one."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockstep.errors import Unavailable
+from lockstep.window import COMMITTED, FOLLOW, FREEZE, Window, episode, parse_window, stand_in
+
+GOOD: dict[str, Any] = {
+    "run": "r",
+    "uid": "u",
+    "attempt": 2,
+    "start": 10,
+    "stop": 13,
+    "revision": 4,
+    "newest": 5,
+    "horizon": 40,
+    "verified_until": 7,
+    "values": {"lr": [0.5, 0.25, 0.125]},
+    "derived": {"head/lr": {"of": "lr", "times": 10.0}},
+    "a field of a later release": 1,
+}
+
+
+def window(start: int, values: list[float], **changes: Any) -> Window:
+    return Window("u", 1, start, start + len(values), changes.pop("revision", 1), {"lr": values}, **changes)
+
+
+def test_an_answer_is_a_window_and_how_far_things_stand() -> None:
+    answer = parse_window(json.loads(json.dumps(GOOD)), 10)
+    assert (answer.horizon, answer.newest, answer.verified_until) == (40, 5, 7)
+    assert answer.window.column("lr", 11, 13) == [0.25, 0.125]
+    assert answer.window.column("head/lr", 10, 13) == [5.0, 2.5, 1.25]
+    assert (answer.window.uid, answer.window.attempt, answer.window.revision) == ("u", 2, 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": 11},
+        {"stop": 14},
+        {"stop": 9, "values": {"lr": []}},
+        {"values": {}},
+        {"values": {"lr": [0.5, 0.25, None]}},
+        {"values": {"lr": [0.5, 0.25, True]}},
+        {"values": {"lr": [0.5, 0.25, "1"]}},
+        {"values": {"lr": [0.5, 0.25, -1.0]}},
+        {"values": {"lr": [0.5, 0.25, float("nan")]}},
+        {"values": {"lr": [0.5, 0.25, float("inf")]}},
+        {"values": [0.5, 0.25, 0.125]},
+        {"derived": {"head/lr": {"of": "momentum", "times": 10.0}}},
+        {"derived": {"head/lr": 10.0}},
+        {"attempt": "1"},
+        {"attempt": True},
+        {"horizon": -1},
+        {"uid": None, "revision": None},
+    ],
+)
+def test_nonsense_is_no_answer(change: dict[str, Any]) -> None:
+    with pytest.raises(Unavailable):
+        parse_window(GOOD | change, 10)
+
+
+@pytest.mark.parametrize("field", ["uid", "attempt", "start", "stop", "revision", "values"])
+def test_an_answer_without_a_field_is_none(field: str) -> None:
+    with pytest.raises(Unavailable):
+        parse_window({name: value for name, value in GOOD.items() if name != field}, 10)
+
+
+@given(st.lists(st.floats(0, 1e300), min_size=1, max_size=20), st.data())
+def test_a_part_of_a_window_has_its_values(values: list[float], data: st.DataObject) -> None:
+    whole = window(5, values, derived={"x/lr": ("lr", 3.0)})
+    start = data.draw(st.integers(5, 4 + len(values)))
+    stop = data.draw(st.integers(start, 5 + len(values)))
+    part = whole.between(start, stop)
+    for track in ("lr", "x/lr"):
+        assert part.column(track, start, stop) == whole.column(track, start, stop)
+
+
+def test_freeze_holds_the_last_value() -> None:
+    last = window(0, [3.0, 2.0], revision=7)
+    held = stand_in(FREEZE, last, None, 3)
+    assert (held.start, held.stop, held.values, held.reason, held.revision) == (2, 5, {"lr": [2.0] * 3}, FREEZE, 7)
+    assert episode(FREEZE, last, None) == (2, FREEZE, 7, None)
+
+
+def test_follow_uses_the_tail_and_then_holds_its_last_value() -> None:
+    last, tail = window(0, [9.0, 8.0]), window(1, [8.0, 7.0, 6.0, 5.0], revision=3)
+    first = stand_in(FOLLOW, last, tail, 2)
+    second = stand_in(FOLLOW, first, tail, 2)
+    third = stand_in(FOLLOW, second, tail, 2)
+    assert [w.values["lr"] for w in (first, second, third)] == [[7.0, 6.0], [5.0], [5.0, 5.0]]
+    assert [w.reason for w in (first, second, third)] == [FOLLOW, FOLLOW, FREEZE]
+    assert [w.start for w in (first, second, third)] == [2, 4, 5]
+    assert episode(FOLLOW, last, tail) == (2, FOLLOW, 3, 5)
+
+
+@pytest.mark.parametrize("tail", [None, window(5, [1.0]), window(0, [1.0, 1.0])], ids=["none", "later", "past"])
+def test_follow_without_a_tail_holds_the_last_value_and_says_so(tail: Window | None) -> None:
+    last = window(0, [9.0, 8.0])
+    assert stand_in(FOLLOW, last, tail, 2).values == {"lr": [8.0, 8.0]}
+    assert episode(FOLLOW, last, tail) == (2, FOLLOW, 1, 2)
+
+
+def test_a_window_survives_json() -> None:
+    kept = window(3, [0.1, 0.2], derived={"a/lr": ("lr", 2.0)}).to_json()
+    assert json.loads(json.dumps(kept)) == kept
+    assert kept["reason"] == COMMITTED

@@ -1,0 +1,20 @@
+"""Waiting for what another thread does, without guessing how long it takes."""
+
+import threading
+import time
+from collections.abc import Callable
+
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Return when `condition()` is true; fail after a minute."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited a minute for something that did not happen"
+        time.sleep(0.002)
+
+
+def lockstep_threads() -> list[threading.Thread]:
+    """The background threads of the client that live."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("lockstep-")]
