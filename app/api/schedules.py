@@ -7,7 +7,7 @@ import pydantic_core
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from app.control import schedules
+from app.control import importing, schedules
 from schemas.evaluate import (
     Evaluate,
     Evaluated,
@@ -19,6 +19,7 @@ from schemas.evaluate import (
     KindList,
     Plot,
 )
+from schemas.importing import Import, Imported
 
 OCTETS = "application/octet-stream"
 SVG, PNG = "image/svg+xml", "image/png"
@@ -84,6 +85,23 @@ PLOT_EXAMPLES = {
     }
 }
 
+IMPORT_EXAMPLES = {
+    "torch": {
+        "summary": "state_dict() of a torch scheduler",
+        "value": {"config": {"T_max": 100, "eta_min": 0.0, "base_lrs": [0.1], "last_epoch": 0, "_last_lr": [0.1]}},
+    },
+    "deepspeed": {
+        "summary": "A DeepSpeed configuration",
+        "value": {
+            "config": {
+                "train_batch_size": 256,
+                "optimizer": {"type": "AdamW", "params": {"lr": 3e-4}},
+                "scheduler": {"type": "WarmupLR", "params": {"warmup_num_steps": 1000, "warmup_max_lr": 3e-4}},
+            }
+        },
+    },
+}
+
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 
 
@@ -136,3 +154,9 @@ def plot(request: Request, body: Annotated[Plot, Body(openapi_examples=PLOT_EXAM
     accept = request.headers.get("accept", "")
     kind = "png" if PNG in accept and SVG not in accept.split(PNG)[0] else "svg"
     return Response(schedules.plot(body, kind), media_type=PNG if kind == "png" else SVG)
+
+
+@router.post("/import", response_model=Imported, summary="A schedule from a library's own configuration")
+def import_(body: Annotated[Import, Body(openapi_examples=IMPORT_EXAMPLES)]) -> Response:
+    """torch's state_dict(), TrainingArguments, DeepSpeed's JSON or Keras's get_config(), with what was read of it."""
+    return Response(pydantic_core.to_json(importing.imported(body)), media_type="application/json")

@@ -1,0 +1,126 @@
+"""Taking a configuration apart: every field is either read or ignored, and both are noted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import Invalid
+from app.schedules.tree import escape
+from schemas.base import Pointed, Warned
+
+Json = dict[str, Any]
+UNUSED = "says nothing about the curve"
+
+
+@dataclass
+class Notes:
+    """What happened to the fields."""
+
+    read: list[Pointed] = field(default_factory=list)
+    ignored: list[Pointed] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+
+    def warn(self, code: str, detail: str, pointer: str = "") -> None:
+        """Something that the author of the request should know."""
+        self.warnings.append(Warned(code=code, detail=detail, pointer=pointer))
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the request says besides the configuration."""
+
+    base_lr: float | None = None
+    total_steps: int | None = None
+    steps_per_epoch: float | None = None
+    optimizer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The tracks that a configuration describes, as plain specs, and where it stands."""
+
+    tracks: Mapping[str, Json]
+    step: int | None = None
+    rate: float | None = None
+    """The rate of track `lr` at that step, as the configuration has it."""
+
+
+class Fields:
+    """A part of a configuration whose fields are taken one by one."""
+
+    def __init__(self, data: Any, pointer: str, notes: Notes) -> None:
+        if not isinstance(data, Mapping):
+            raise Invalid.at(pointer, "this must be an object")
+        self.data: Mapping[str, Any] = data
+        self.pointer = pointer
+        self.notes = notes
+        self._left = dict.fromkeys(data)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.data
+
+    def at(self, name: str) -> str:
+        """Where a field is."""
+        return f"{self.pointer}/{escape(name)}"
+
+    def take(self, name: str, why: str = "") -> Any:
+        """The value of a field that must be there."""
+        if name not in self.data:
+            raise Invalid.at(self.at(name), f"`{name}` is missing here; is this the whole configuration?")
+        if name in self._left:
+            del self._left[name]
+            self.notes.read.append(Pointed(pointer=self.at(name), detail=why or f"{name} = {_short(self.data[name])}"))
+        return self.data[name]
+
+    def get(self, name: str, default: Any = None, why: str = "") -> Any:
+        """The value of a field, or a default."""
+        return self.take(name, why) if name in self.data else default
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A number that must be there, unless it has a default."""
+        value = self.take(name) if default is None else self.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.bad(name, f"{_short(value)} is not a number")
+        return value
+
+    def numbers(self, name: str) -> list[float]:
+        """A list of numbers that must be there."""
+        values = self.take(name)
+        if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
+            raise self.bad(name, "this must be a list of numbers")
+        return values
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A text that must be there, unless it has a default."""
+        value = self.take(name) if default is None else self.get(name, default)
+        if not isinstance(value, str):
+            raise self.bad(name, f"{_short(value)} is not a text")
+        return value
+
+    def inside(self, name: str, why: str = "") -> "Fields":
+        """The fields of an object in a field."""
+        return Fields(self.take(name, why or "see inside"), self.at(name), self.notes)
+
+    def copy(self, names: Iterable[str]) -> Json:
+        """The fields of these names that are there."""
+        return {name: self.take(name) for name in names if name in self.data}
+
+    def bad(self, name: str, detail: str) -> Invalid:
+        """The error for a field."""
+        return Invalid.at(self.at(name), detail)
+
+    def ignore_rest(self, reasons: Mapping[str, str] | None = None) -> None:
+        """Note what was not taken, with its reason where there is one."""
+        for name in self._left:
+            why = (reasons or {}).get(name, UNUSED)
+            self.notes.ignored.append(Pointed(pointer=self.at(name), detail=why))
+        self._left.clear()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
