@@ -1,0 +1,20 @@
+"""Accelerate: `LockstepLR`, right whether it is prepared or not, for any number of processes."""
+
+try:
+    import accelerate  # noqa: F401
+except ImportError as error:  # pragma: no cover
+    raise ImportError("lockstep.accelerate needs Accelerate: pip install accelerate") from error
+
+from lockstep.updates import UpdateLR
+
+
+class LockstepLR(UpdateLR):
+    """The rates of a run, in an optimizer that Accelerate may have prepared. Arguments as `lockstep.torch.LockstepLR`.
+
+        model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+        scheduler = accelerator.prepare(LockstepLR(optimizer, run="my-run", plan=plan, url="http://lockstep:8000"))
+
+    Call `step()` wherever Accelerate's examples do. A prepared scheduler is stepped `num_processes` times per update;
+    accumulation makes no update in most micro-batches; a gradient scaler skips some. One made update is one step here.
+    Prepare it, or hand it to `accelerator.register_for_checkpointing`, and `save_state` keeps its place in the run.
+    """

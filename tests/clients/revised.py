@@ -1,0 +1,89 @@
+"""A run that three revisions change while a training loop follows it: what every adapter is held to."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lockstep import Client
+from lockstep.testing import FakeRun, FakeService
+from tests.clients.waiting import until
+from tests.service import ROOT
+
+STEPS = 60
+LEAD = 8
+PLAN: dict[str, Any] = {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}
+REVISIONS: dict[int, dict[str, Any]] = {
+    7: {"kind": "scale", "factor": 0.5},
+    19: {"kind": "set", "value": 0.03},
+    34: {"kind": "scale", "factor": 1.7},
+}
+
+
+class Revised:
+    """A service with the run `job`, whose rates have no short decimals, and its controller."""
+
+    def __init__(self) -> None:
+        self.service = FakeService(lambda step: 0.1 * 0.97**step, lead=LEAD)
+        self.options: dict[str, Any] = {"run": "job", "plan": PLAN, "transport": self.service.transport}
+        self._client = Client(transport=self.service.transport)
+        self._posted: set[int] = set()
+
+    @property
+    def run(self) -> FakeRun:
+        """The run, once somebody created it."""
+        return self.service.runs["job"]
+
+    def passed(self, step: int) -> None:
+        """Tell the controller where the training is: it posts what is due, each revision once."""
+        if step in REVISIONS and step not in self._posted:
+            self._posted.add(step)
+            self._client.revise("job", REVISIONS[step])
+
+    def committed(self, start: int = 0, stop: int = STEPS) -> list[float]:
+        """The committed rates."""
+        return [self.run.value(step) for step in range(start, stop)]
+
+    def check(self, applied: Sequence[float], *, workers: int = 1) -> None:
+        """All revisions were in force, the rates are the committed ones, and the service could verify that."""
+        starts = [revision["from_step"] for revision in self.run.revisions[1:]]
+        assert len(starts) == len(REVISIONS)
+        assert max(starts) < STEPS
+        assert list(applied) == self.committed(0, len(applied))
+        assert self.run.unverified == []
+        until(lambda: len(self.run.workers) == workers)
+        until(lambda: all(w["verified_until"] >= len(applied) - 1 for w in self.run.workers.values()))
+
+
+class Remote(Revised):
+    """The same from inside a rank of a job, over HTTP; rank 0 is the controller."""
+
+    def __init__(self, url: str) -> None:
+        self.options = {"run": "job", "plan": PLAN, "url": url}
+        self._client = Client(url)
+        self._posted = set() if os.environ["RANK"] == "0" else set(REVISIONS)
+
+
+def torchrun(script: str, folder: Path, *arguments: str, ranks: int = 2) -> list[dict[str, Any]]:
+    """Run a script of tests/clients/jobs under torchrun; what each rank wrote to `rank-N.json`."""
+    launcher = [
+        "-m",
+        "torch.distributed.run",
+        f"--nproc-per-node={ranks}",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=localhost:0",
+    ]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
+    done = subprocess.run(
+        [sys.executable, *launcher, str(ROOT / "tests/clients/jobs" / script), str(folder), *arguments],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(ranks)]
