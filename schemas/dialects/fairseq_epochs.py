@@ -154,7 +154,7 @@ class FairseqPolynomialDecay(Epochs):
 
 
 class FairseqManual(Epochs):
-    """Rates by epoch or by update, as dictionaries in texts; from the first update that has one on, epochs do nothing."""
+    """Rates by epoch or by update, as dictionaries in texts. Epochs are ignored from the first update in them on."""
 
     kind: Literal["fairseq.manual"]
     epoch2lr: Dictionary = "{}"
