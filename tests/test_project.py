@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,16 @@ def pins() -> dict[str, str]:
 
 def modules(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
+
+
+def wheel(project: Path, folder: Path) -> Path:
+    """The project's wheel, unpacked: all that a user gets."""
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder / "wheels")]
+    subprocess.run(build, cwd=project, check=True, capture_output=True)
+    (built,) = (folder / "wheels").glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"
 
 
 @pytest.mark.parametrize("path", [path for folder in SOURCES for path in modules(folder)], ids=str)
@@ -79,6 +90,25 @@ def test_importing_the_service_does_nothing(tmp_path: Path) -> None:
     code = "import threading, app.main; assert threading.active_count() == 1"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(ROOT)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_of_the_service_works_alone(tmp_path: Path) -> None:
+    """Migrations and assets are in it: it makes a database and shows the API's documentation without this checkout."""
+    unpacked = wheel(ROOT, tmp_path)
+    command = [sys.executable, "-m", "app.main", "db", "upgrade", "--database-url", "sqlite:///new.db"]
+    environment = {"PYTHONPATH": str(unpacked), "PATH": ""}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "new.db").exists()
+    assert (unpacked / "app" / "api" / "assets" / "swagger-ui" / "swagger-ui-bundle.js").exists()
+    names = {path.name for path in unpacked.iterdir()}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"app", "schemas"}
+
+
+def test_the_wheel_of_the_client_is_typed_and_holds_nothing_else(tmp_path: Path) -> None:
+    unpacked = wheel(ROOT / "clients", tmp_path)
+    assert (unpacked / "lockstep" / "py.typed").exists()
+    names = {path.name for path in unpacked.iterdir()}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"lockstep"}
 
 
 def test_compose_starts_the_image_on_a_volume_with_a_health_check() -> None:
