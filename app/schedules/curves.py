@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.schedules.arrays import Array, times
+from app.schedules.arrays import Array, groups, times
 from app.schedules.formula import Node, evaluate, operations
 from app.schedules.shapes import SHAPES
 
@@ -160,13 +160,34 @@ class Interpolate(Curve):
             return values
         start, width = self.x[index], self.x[index + 1] - self.x[index]
         p = (u - start) / np.where(width > 0, width, u.dtype.type(1))
-        values = SHAPES[self.shape](p, u.dtype.type(1))
-        values *= self.y[index + 1] - self.y[index]
-        values += self.y[index]
+        values = self._between(p, self.y[index], self.y[index + 1])
         np.copyto(values, self.y[0], where=before)
         beyond = after if self.past == "hold" or self.x[last] == self.x[last - 1] else u == self.x[last]
         np.copyto(values, self.y[last], where=beyond)
         return values
+
+    def _between(self, p: Array, y: Any, next_y: Any) -> Array:
+        """The share `p` of the way from y to next_y."""
+        values = SHAPES[self.shape](p, p.dtype.type(1))
+        values *= next_y - y
+        values += y
+        return values
+
+    def fill(self, first: float, out: Array) -> None:
+        inner = slice(*np.searchsorted(self.x, [first, first + out.size]))
+        if (inner.stop - inner.start) * 256 > out.size:  # so many points that a loop over them would take longer
+            super().fill(first, out)
+            return
+        u, last = times(first, out), len(self.x) - 1
+        for index, where in groups(u, self.x):
+            beyond = index >= last and (self.past == "hold" or last == 0 or self.x[last] == self.x[last - 1])
+            if self.shape == "hold" or beyond or u[where][0] < self.x[0]:
+                out[where] = self.y[index]
+            else:
+                i = min(index, last - 1)
+                p = (u[where] - self.x[i]) / (self.x[i + 1] - self.x[i])
+                out[where] = self._between(p, self.y[i], self.y[i + 1])
+                np.copyto(out[where], self.y[last], where=u[where] == self.x[last])
 
     def joins(self, low: float, high: float) -> Iterator[float]:
         return (x for x in self.x.tolist() if low < x <= high)
