@@ -5,6 +5,7 @@ A library is a module here with a tuple `MODELS`. A scheduler is a class in it, 
 """
 
 from schemas.dialects import (
+    classic,
     composer,
     composer_warmup,
     deepspeed,
@@ -27,6 +28,7 @@ from schemas.dialects import (
 from schemas.specs import Spec
 
 DIALECTS: tuple[type[Spec], ...] = (
+    *classic.MODELS,
     *composer.MODELS,
     *composer_warmup.MODELS,
     *deepspeed.MODELS,
