@@ -84,7 +84,8 @@ class Follower:
     `plan` creates the run if it is not there (None: it must be). The look-up is local; a background thread fetches
     windows ahead of it. `policy` says what happens beyond the window in hand while the service is away: `follow` the
     planned values last heard of, `freeze` the last value, `wait` at most `wait_seconds` and then raise, or `raise`. At
-    the start it waits at most `start_seconds` for the first window, unless `cache_dir` has one from an earlier life.
+    the start it waits at most `start_seconds` for the first window, unless `cache_dir` has one from an earlier life or
+    `resume`, what `state` gave for a checkpoint, holds it. Without either it begins at `step`, or where the run does.
     One training thread per follower.
 
     Raises `NoValue` (by policy), a final `Refused` such as `AttemptSuperseded`, and `Misused`.
@@ -101,6 +102,7 @@ class Follower:
         timeout: float = 5.0,
         worker: str | None = None,
         step: int | None = None,
+        resume: Mapping[str, Any] | None = None,
         policy: str = FOLLOW,
         start_seconds: float = 60.0,
         wait_seconds: float = 600.0,
@@ -113,6 +115,12 @@ class Follower:
         if policy not in POLICIES:
             raise Misused(f"An outage policy is one of {', '.join(POLICIES)}, not {policy!r}.")
         begin = Beginning(self.run, plan, if_exists, create)
+        place: dict[str, Any] = {}
+        if resume is not None:
+            saved, saved_step, uid, windows, outage = parse_state(resume)
+            if saved != self.run:
+                raise Misused(f"The checkpoint belongs to run {saved!r}, this follower to {self.run!r}.")
+            step, place = saved_step if step is None else step, {"uid": uid, "spare": windows, "outage": outage}
         feed = begin.feed(
             Client(url, token=token, timeout=timeout, transport=transport),
             self.worker,
@@ -124,7 +132,7 @@ class Follower:
         )
         self._open(feed, Record())
         try:
-            self.go_to(begin.start_step if step is None else step)
+            self.go_to(begin.start_step if step is None else step, **place)
         except BaseException:
             self.close()
             raise
