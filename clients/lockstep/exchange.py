@@ -66,7 +66,6 @@ class Exchange:
 
     def take(self, step: int) -> Window:
         """The next window, from rank 0. Every rank calls this at the same step."""
-        self._report(step)
         while True:
             kind, content, acknowledged = self._channel.broadcast(self._decide(step) if self._feed else None)
             if kind == "error":
@@ -79,7 +78,8 @@ class Exchange:
                 f"The ranks are not at the same step: rank 0 goes on at step {window.start}, rank {self._channel.rank} "
                 f"at step {step}. Every rank has to load the same checkpoint."
             )
-        self._acknowledged, self._window = acknowledged, window
+        self._report(step, acknowledged)
+        self._window = window
         self.trigger = self._feed.trigger if self._feed else window.stop
         return window
 
@@ -120,11 +120,12 @@ class Exchange:
             return "error", error, self._feed.acknowledged
         return ("wait" if window is None else "window"), window, self._feed.acknowledged
 
-    def _report(self, step: int) -> None:
+    def _report(self, step: int, acknowledged: int) -> None:
         """Bring what every rank has used to rank 0; at the first exchange there is nothing yet."""
-        if self._acknowledged is None or self._worker is None:
+        first, self._acknowledged = self._acknowledged is None, acknowledged
+        if first or self._worker is None:
             return
-        applied = self._worker.report(self._acknowledged)
+        applied = self._worker.report(acknowledged)
         entry = {"worker": self._name, "instance": self._instance, "at": step, "applied": applied}
         if self.step_seconds is not None:
             entry["step_seconds"] = self.step_seconds

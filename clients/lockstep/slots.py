@@ -94,7 +94,7 @@ class Slots:
                 self.tracks.append(track)
                 self._base.append((of, of == track))
                 self._slots.append(slot)
-                self.unused.discard(track)
+                self.unused -= {track, of}
         if not self._slots:
             raise Misused(
                 f"None of the tracks {', '.join(sorted(self.unused))} is in the optimizer's parameter groups."

@@ -56,7 +56,7 @@ class FakeService:
         self.runs: dict[str, FakeRun] = {}
         self._uids = 0
         self._lock = threading.Lock()
-        self._never = threading.Event()
+        self._released = threading.Event()
 
     @property
     def transport(self) -> BaseTransport:
@@ -78,6 +78,10 @@ class FakeService:
             thread.join()
             server.server_close()
 
+    def release(self) -> None:
+        """Let go of the requests that `delay_seconds` holds up, and of all later ones."""
+        self._released.set()
+
     def create(self, run: str, plan: Mapping[str, Any] | None = None, start_step: int = 0) -> "FakeRun":
         """A run, without a request."""
         self._uids += 1
@@ -96,7 +100,7 @@ class FakeService:
         if self.hangs:
             raise TimeoutError("no answer")
         if self.delay_seconds:
-            self._never.wait(self.delay_seconds)
+            self._released.wait(self.delay_seconds)
         if self.garbage:
             return 200, {"content-type": "text/html"}, b"<html>Bad gateway</html>"
         if self.status is not None:

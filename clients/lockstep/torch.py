@@ -117,6 +117,7 @@ class LockstepLR(LRScheduler):
     def _reset(self) -> None:
         self._slots: Slots | None = None
         self._window: Window | None = None  # the one that the slots were made for
+        self._unused: set[str] | None = None  # tracks that no group takes; None: not looked at yet
         self._used: Any = None  # the object that the last fast step wrote
         self._joined = False
         self._resume: Resume = (None, (), None)
@@ -189,13 +190,12 @@ class LockstepLR(LRScheduler):
     def _made(self, window: Window) -> Slots:
         """New slots, for a window of other tracks or an optimizer with other groups."""
         slots = Slots(self.optimizer.param_groups, window)
-        first, before = self._slots is None, set() if self._slots is None else self._slots.unused
-        if first and (lost := sorted(track for track in slots.unused if "/" in track)):
+        if self._unused is None and (lost := sorted(track for track in slots.unused if "/" in track)):
             names = ", ".join(str(group.get("name", index)) for index, group in enumerate(slots.groups))
             raise Misused(f"No parameter group takes {', '.join(lost)}; the groups are {names}.")
-        if slots.unused - before:
+        if slots.unused - (self._unused or set()):
             logger.warning("No parameter group takes %s.", ", ".join(sorted(slots.unused)))
-        self._slots, self._window = slots, window
+        self._slots, self._window, self._unused = slots, window, slots.unused
         return slots
 
     def _fill(self, window: Window, step: int) -> None:

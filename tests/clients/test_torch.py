@@ -1,0 +1,489 @@
+"""`LockstepLR`: a real scheduler in a real optimizer."""
+
+import copy
+import gc
+import io
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import lockstep.feed
+from lockstep import errors
+from lockstep.testing import FakeService
+from lockstep.torch import LockstepLR
+from tests.clients.waiting import lockstep_threads, until
+
+PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for variable in ("RANK", "WORLD_SIZE", "LOCKSTEP_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(lockstep.feed, "TAIL_JITTER", 0.0)
+    monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 0.02)
+    yield
+    gc.collect()
+    until(lambda: not lockstep_threads())
+
+
+def curve(step: int) -> float:
+    return 1 / (step + 3)
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService(curve, lead=64)
+
+
+def net() -> torch.nn.Module:
+    torch.manual_seed(3)
+    return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1))
+
+
+def sgd(model: torch.nn.Module, **arguments: Any) -> torch.optim.SGD:
+    return torch.optim.SGD(model.parameters(), **({"lr": 0.5} | arguments))
+
+
+def groups(model: torch.nn.Module) -> list[dict[str, Any]]:
+    body, head = model.children()
+    return [{"params": body.parameters(), "name": "body"}, {"params": head.parameters(), "name": "head"}]
+
+
+def scheduler(optimizer: torch.optim.Optimizer, service: FakeService, **arguments: Any) -> LockstepLR:
+    given: dict[str, Any] = {"run": "r", "plan": PLAN, "policy": "wait", "transport": service.transport}
+    return LockstepLR(optimizer, **(given | arguments))
+
+
+def train(model: torch.nn.Module, optimizer: torch.optim.Optimizer, schedule: LockstepLR, steps: int) -> list[float]:
+    """Some updates on inputs that depend on the step alone; the rates that the updates used."""
+    used = []
+    for _ in range(steps):
+        step = schedule.last_epoch
+        inputs = torch.sin(torch.arange(8.0).reshape(2, 4) + step)
+        optimizer.zero_grad()
+        model(inputs).square().mean().backward()
+        optimizer.step()
+        used.append(float(optimizer.param_groups[0]["lr"]))
+        schedule.step()
+    return used
+
+
+def test_every_update_uses_the_committed_rate_and_all_are_verified(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    assert isinstance(schedule, torch.optim.lr_scheduler.LRScheduler)
+    assert optimizer.param_groups[0]["lr"] == curve(0)
+    used = train(model, optimizer, schedule, 40)
+    first = service.runs["r"].revise({"kind": "scale", "factor": 0.5})["from_step"]
+    used += train(model, optimizer, schedule, 260)
+    assert schedule.reading() == (curve(300) * 0.5, "committed", 2)
+    schedule.close()
+    assert used == [curve(step) * (0.5 if step >= first else 1.0) for step in range(300)]
+    run = service.runs["r"]
+    assert (run.workers["rank-0"]["verified_until"], run.unverified) == (300, [])
+    assert schedule.last_epoch == 300
+
+
+def test_construction_is_not_progress_and_nobody_joins_before_the_first_update(service: FakeService) -> None:
+    optimizer = sgd(net())
+    schedule = scheduler(optimizer, service)
+    assert schedule.last_epoch == 0
+    assert service.runs["r"].workers == {}
+    assert schedule.get_last_lr() == [curve(0)]
+    with pytest.raises(errors.Misused, match=r"first optimizer\.step"):
+        schedule.reading()
+    optimizer.step()
+    assert service.runs["r"].workers["rank-0"]["verified_until"] == 0
+    schedule.close()
+    assert service.runs["r"].workers["rank-0"]["verified_until"] == 0
+
+
+def test_a_run_that_starts_in_the_middle(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service, start_step=500)
+    assert schedule.last_epoch == 500
+    assert train(model, optimizer, schedule, 3) == [curve(step) for step in (500, 501, 502)]
+    schedule.close()
+
+
+def test_tracks_go_to_the_groups_they_name() -> None:
+    tracks: dict[str, Any] = {"lr": curve, "weight_decay": lambda step: step / 1000, "momentum": 0.75}
+    service = FakeService(tracks, derived={"head/lr": ("lr", 10.0)})
+    model = net()
+    optimizer = sgd(model, momentum=0.1, weight_decay=0.1)
+    optimizer = torch.optim.SGD(groups(model), lr=0.1, momentum=0.1, weight_decay=0.1)
+    schedule = scheduler(optimizer, service)
+    for step in range(100):
+        optimizer.step()
+        body, head = optimizer.param_groups
+        assert (body["lr"], body["momentum"], body["weight_decay"]) == (curve(step), 0.75, step / 1000)
+        assert (head["lr"], head["momentum"], head["weight_decay"]) == (curve(step) * 10.0, 0.75, step / 1000)
+        schedule.step()
+    assert schedule.reading("head/lr").value == curve(100) * 10.0
+    schedule.close()
+    assert service.runs["r"].unverified == []
+    assert service.runs["r"].workers["rank-0"]["verified_until"] == 100
+
+
+def test_a_group_may_be_named_by_its_index() -> None:
+    service = FakeService({"lr": 0.5, "1/lr": 0.25})
+    model = net()
+    optimizer = torch.optim.SGD([{"params": child.parameters()} for child in model.children()], lr=0.1)
+    schedule = scheduler(optimizer, service)
+    optimizer.step()
+    assert schedule.get_last_lr() == [0.5, 0.25]
+    schedule.close()
+
+
+@pytest.mark.parametrize("track", ["momentum", "beta1"])
+def test_adam_s_betas(track: str) -> None:
+    service = FakeService({"lr": curve, track: lambda step: 0.5 + step / 1000, "beta2": 0.97})
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, betas=(0.9, 0.999))
+    schedule = scheduler(optimizer, service)
+    for step in range(70):
+        optimizer.step()
+        assert optimizer.param_groups[0]["betas"] == (0.5 + step / 1000, 0.97)
+        schedule.step()
+    schedule.close()
+    assert service.runs["r"].unverified == []
+
+
+def test_a_tensor_rate_is_filled_in_place(service: FakeService) -> None:
+    model = net()
+    rate = torch.tensor(0.5)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, capturable=False, foreach=False)
+    schedule = scheduler(optimizer, service)
+    held = optimizer.param_groups[0]["lr"]
+    for step in range(100):
+        optimizer.step()
+        assert optimizer.param_groups[0]["lr"] is held
+        assert held.item() == torch.tensor(curve(step)).item()
+        schedule.step()
+    last = schedule.get_last_lr()[0]
+    assert isinstance(last, torch.Tensor)
+    assert last is not held
+    schedule.close()
+    assert service.runs["r"].unverified == []  # float32 holds the committed value's rounding: that counts
+    assert service.runs["r"].workers["rank-0"]["verified_until"] == 100
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_a_rate_that_something_else_overwrites_is_noticed(
+    service: FakeService, as_tensor: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = net()
+    optimizer = sgd(model, lr=torch.tensor(0.5) if as_tensor else 0.5)
+    schedule = scheduler(optimizer, service)
+    for step in range(100):
+        if step == 50:
+            rate = optimizer.param_groups[0]["lr"]
+            optimizer.param_groups[0]["lr"] = rate.fill_(9.0) if as_tensor else 9.0
+        optimizer.step()
+        schedule.step()
+    schedule.close()
+    marked = service.runs["r"].unverified
+    assert len(marked) == 1
+    assert marked[0][0] <= 50 < marked[0][1]
+    assert "Update 50 used lr = 9.0" in caplog.text
+
+
+def test_a_group_that_is_added_later_gets_the_rate_too(service: FakeService) -> None:
+    model = net()
+    body, head = model.children()
+    optimizer = torch.optim.SGD(body.parameters(), lr=0.5)
+    schedule = scheduler(optimizer, service)
+    for step in range(100):
+        if step == 30:
+            optimizer.add_param_group({"params": head.parameters()})
+        optimizer.step()
+        schedule.step()
+    assert schedule.get_last_lr() == [curve(100)] * 2
+    schedule.close()
+
+
+def test_tracks_that_no_group_takes_are_named(service: FakeService, caplog: pytest.LogCaptureFixture) -> None:
+    odd = FakeService({"lr": 0.1, "haed/lr": 0.2})
+    optimizer = torch.optim.SGD(groups(net()), lr=0.1)
+    with pytest.raises(errors.Misused, match=r"takes haed/lr; the groups are body, head"):
+        scheduler(optimizer, odd)
+    unknown = FakeService({"lr": 0.1, "ema_decay": 0.99})
+    schedule = scheduler(sgd(net()), unknown)
+    schedule.optimizer.step()
+    assert caplog.text.count("No parameter group takes ema_decay") == 1
+    schedule.close()
+    with pytest.raises(errors.Misused, match="None of the tracks rate is in"):
+        scheduler(sgd(net()), FakeService({"rate": 0.1}))
+
+
+# Checkpoints
+
+
+def checkpoint(model: torch.nn.Module, optimizer: torch.optim.Optimizer, schedule: LockstepLR) -> dict[str, Any]:
+    file = io.BytesIO()
+    parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": schedule.state_dict()}
+    torch.save(parts, file)
+    file.seek(0)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
+
+
+def weights(model: torch.nn.Module) -> list[float]:
+    flat: list[float] = torch.cat([p.detach().flatten() for p in model.parameters()]).tolist()
+    return flat
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["service there", "service away"])
+@pytest.mark.parametrize("at", [1, 50, 120])
+def test_a_resumed_job_continues_bit_for_bit(service: FakeService, away: bool, at: int) -> None:
+    model = net()
+    optimizer = sgd(model, momentum=0.9)
+    schedule = scheduler(optimizer, service)
+    train(model, optimizer, schedule, at)
+    saved = checkpoint(model, optimizer, schedule)
+    ahead = saved["scheduler"]["windows"][-1]["stop"] - at
+    whole = train(model, optimizer, schedule, 20 if away else 100)
+    schedule.close()
+    end = weights(model)
+
+    service.down = away
+    model = net()
+    optimizer = sgd(model, momentum=0.9)
+    again = scheduler(optimizer, service, policy="raise", start_seconds=0.1)
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    again.load_state_dict(saved["scheduler"])
+    assert again.last_epoch == at
+    assert again.get_last_lr() == [curve(at)]
+    steps = min(20, ahead) if away else 100
+    assert train(model, optimizer, again, steps) == whole[:steps] == [curve(s) for s in range(at, at + steps)]
+    if steps == len(whole):
+        assert weights(model) == end
+    service.down = False
+    again.close()
+    run = service.runs["r"]
+    assert [start for start, _ in run.unverified if start >= at] == []
+
+
+def test_a_state_is_plain_and_small_before_the_run_is_joined(service: FakeService) -> None:
+    schedule = scheduler(sgd(net()), service)
+    state = schedule.state_dict()
+    assert state == {"run": "r", "uid": None, "attempt": None, "step": 0, "windows": [], "outage": None}
+    schedule.load_state_dict(state)
+    schedule.close()
+
+
+def test_a_state_of_another_run_or_kind_is_refused(service: FakeService) -> None:
+    schedule = scheduler(sgd(net()), service)
+    with pytest.raises(errors.Misused, match="belongs to run 'other'"):
+        schedule.load_state_dict(schedule.state_dict() | {"run": "other"})
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(sgd(net()), 10)
+    with pytest.raises(errors.Misused, match="not the state of a Lockstep scheduler"):
+        schedule.load_state_dict(cosine.state_dict())
+    schedule.close()
+
+
+def test_a_checkpoint_of_a_run_that_was_replaced_is_refused(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    train(model, optimizer, schedule, 10)
+    state = schedule.state_dict()
+    schedule.close()
+    service.create("r", PLAN)
+    schedule = scheduler(optimizer, service)
+    schedule.load_state_dict(state)
+    with pytest.raises(errors.RunReplaced):
+        optimizer.step()
+    schedule.close()
+
+
+def test_after_a_rewind_the_job_loads_its_checkpoint_and_goes_on_in_the_new_attempt(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    train(model, optimizer, schedule, 30)
+    saved = checkpoint(model, optimizer, schedule)
+    train(model, optimizer, schedule, 10)
+    service.runs["r"].rewind(35, {"kind": "scale", "factor": 0.1})
+    with pytest.raises(errors.AttemptSuperseded, match="rewound to step 35"):
+        train(model, optimizer, schedule, 1000)
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    schedule.load_state_dict(saved["scheduler"])
+    used = train(model, optimizer, schedule, 60)
+    assert used == [curve(s) * (0.1 if s >= 35 else 1.0) for s in range(30, 90)]
+    schedule.rejoin(31)
+    assert train(model, optimizer, schedule, 2) == [curve(31), curve(32)]
+    schedule.close()
+    run = service.runs["r"]
+    assert run.workers["rank-0"]["attempt"] == 2
+    assert run.unverified == []
+
+
+@pytest.mark.parametrize("copying", ["deepcopy", "pickle", "torch.save"])
+def test_a_scheduler_can_be_copied_and_saved_whole(service: FakeService, copying: str) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    train(model, optimizer, schedule, 10)
+    if copying == "deepcopy":
+        other = copy.deepcopy(schedule)
+    elif copying == "pickle":
+        other = pickle.loads(pickle.dumps(schedule))
+    else:
+        file = io.BytesIO()
+        torch.save(schedule, file)
+        file.seek(0)
+        other = torch.load(file, weights_only=False)
+    assert other.last_epoch == 10
+    assert other.optimizer is not optimizer
+    assert other.state_dict()["step"] == 10
+    with pytest.raises(errors.Misused, match="construct a LockstepLR"):
+        other.step()
+    train(model, optimizer, schedule, 10)
+    schedule.close()
+
+
+# What frameworks do with schedulers
+
+
+def test_no_framework_takes_it_for_a_factory_and_no_type_error_leaves_step(service: FakeService) -> None:
+    schedule = scheduler(sgd(net()), service)
+    assert not callable(schedule)
+    with pytest.raises(errors.Misused, match="without an epoch"):
+        schedule.step(3)
+    schedule.optimizer.step()
+    schedule.step()
+    schedule.close()
+    while schedule.last_epoch < 63:
+        schedule.step()
+    with pytest.raises(errors.Misused, match="closed"):
+        schedule.step()
+
+
+class Scaler:
+    """As much of a GradScaler as a scheduler sees: it lowers its scale after an update that it skipped."""
+
+    def __init__(self) -> None:
+        self.scale = 1024.0
+
+    def get_scale(self) -> float:
+        return self.scale
+
+
+def test_an_update_that_the_scaler_skips_does_not_count(service: FakeService) -> None:
+    model = net()
+    optimizer, scaler = sgd(model), Scaler()
+    schedule = scheduler(optimizer, service, scaler=scaler)
+    counts = []
+    for step in range(100):
+        if step % 10 == 3:
+            scaler.scale /= 2
+        else:
+            optimizer.step()
+            scaler.scale *= 1.0 if step % 7 else 2.0
+        schedule.step()
+        counts.append(schedule.last_epoch)
+    assert counts[-1] == 90
+    assert schedule.get_last_lr() == [curve(90)]
+    schedule.close()
+    assert service.runs["r"].workers["rank-0"]["verified_until"] == 90
+
+
+def test_a_real_scaler(service: FakeService) -> None:
+    model = net()
+    optimizer, scaler = sgd(model), torch.amp.GradScaler("cpu", init_scale=4.0)
+    schedule = scheduler(optimizer, service, scaler=scaler)
+    for step in range(20):
+        optimizer.zero_grad()
+        loss = model(torch.ones(2, 4)).sum() * (float("inf") if step == 5 else 1.0)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        schedule.step()
+    assert schedule.last_epoch == 19
+    schedule.close()
+
+
+# Outages and ends
+
+
+def test_an_outage_is_bridged(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service, policy="freeze")
+    used = train(model, optimizer, schedule, 10)
+    service.down = True
+    used += train(model, optimizer, schedule, 150)
+    assert schedule.reading().reason == "freeze"
+    service.down = False
+    while schedule.reading().reason != "committed":
+        used += train(model, optimizer, schedule, 1)
+    schedule.close()
+    run = service.runs["r"]
+    assert [run.value(step) for step in range(len(used))] == used
+    assert run.unverified == []
+
+
+def test_a_checkpoint_made_during_an_outage_is_made_true_by_the_next_life(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service, policy="freeze")
+    used = train(model, optimizer, schedule, 10)
+    service.down = True
+    used += train(model, optimizer, schedule, 150)
+    saved = checkpoint(model, optimizer, schedule)
+    schedule.close()
+    service.down = False
+    assert service.runs["r"].horizon < 160
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service, policy="freeze")
+    schedule.load_state_dict(saved["scheduler"])
+    used += train(model, optimizer, schedule, 50)
+    schedule.close()
+    run = service.runs["r"]
+    assert [run.value(step) for step in range(len(used))] == used
+
+
+def test_without_a_service_the_first_update_fails_and_says_what_to_check(service: FakeService) -> None:
+    service.down = True
+    optimizer = sgd(net())
+    schedule = scheduler(optimizer, service, start_seconds=0.1)
+    with pytest.raises(errors.NoValue, match="Check that the service is running"):
+        optimizer.step()
+    schedule.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"run": "unknown", "plan": None}, errors.UnknownRun),
+        ({"plan": {"tracks": {}}}, errors.RunExists),
+        ({"agreement": "hope"}, errors.Misused),
+        ({"policy": "hope"}, errors.Misused),
+    ],
+)
+def test_a_start_that_cannot_work_fails_at_once(
+    service: FakeService, arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    service.create("r", PLAN)
+    with pytest.raises(error):
+        scheduler(sgd(net()), service, **arguments)
+
+
+def test_a_scheduler_that_nobody_holds_ends_its_thread(service: FakeService) -> None:
+    optimizer = sgd(net())
+    schedule = scheduler(optimizer, service)
+    optimizer.step()
+    assert len(lockstep_threads()) == 1
+    del schedule
+    gc.collect()
+    until(lambda: not lockstep_threads())
+    optimizer.step()
