@@ -56,7 +56,10 @@ class MetricFold(Spec):
 
 
 class ReduceOnPlateau(MetricFold):
-    """Reduced whenever a metric has stopped improving."""
+    """Reduced whenever a metric has stopped improving.
+
+    A report that is nan is no gain. Report i counts from step i + 1; without reports it is `factor * of`.
+    """
 
     kind: Literal["reduce_on_plateau"]
     multiplier: Fraction0 = 0.1
@@ -82,7 +85,10 @@ class ReduceOnPlateau(MetricFold):
 
 
 class Greedy(MetricFold):
-    """Raised while a metric improves, reduced while it does not."""
+    """Raised while a metric improves, reduced while it does not.
+
+    A report that is nan is no gain. Report i counts from step i + 1; without reports it is `factor * of`.
+    """
 
     kind: Literal["greedy"]
     multiplier: Fraction = 0.95

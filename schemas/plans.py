@@ -14,7 +14,10 @@ MAX_DERIVED_TRACKS = 10_000
 
 
 class TrackSpec(Spec):
-    """A derived track, at plan level only: another track of the plan times a number. It travels as that number."""
+    """A derived track, at plan level only: another track of the plan times a number. It travels as that number.
+
+    One level only: `of` must not be derived itself. A factor of 0 freezes a group.
+    """
 
     kind: Literal["track"]
     of: TrackName

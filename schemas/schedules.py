@@ -20,7 +20,10 @@ Factor = Annotated[float, Field(gt=0)]
 
 
 class Constant(Spec):
-    """The same value for ever."""
+    """The same value for ever.
+
+    Defined for all steps.
+    """
 
     kind: Literal["constant"]
     value: float
@@ -32,7 +35,11 @@ class Constant(Spec):
 
 
 class Ramp(Spec):
-    """From one value to another in a number of steps, then held: linear, cosine, polynomial, power or exponential."""
+    """From one value to another in a number of steps, then held: linear, cosine, polynomial, power or exponential.
+
+    Exactly `start` at 0 and exactly `end` at `steps`; beyond that `end`, unless `past` is `continue`. Of length 0 it
+    is `end` everywhere. An exponential ramp needs both ends above 0.
+    """
 
     kind: Literal["ramp"]
     start: float
@@ -66,7 +73,10 @@ class Ramp(Spec):
 
 
 class Exponential(Spec):
-    """Multiplied by `rate` every `steps` steps, continuously or as a staircase."""
+    """Multiplied by `rate` every `steps` steps, continuously or as a staircase.
+
+    `start` at 0, without an end; a length of 0 is refused. A staircase falls at exact multiples of `steps`.
+    """
 
     kind: Literal["exponential"]
     start: float
@@ -90,7 +100,10 @@ class Exponential(Spec):
 
 
 class InverseTime(Spec):
-    """Decay by a power of time: 1/t, inverse square root, and their staircases."""
+    """Decay by a power of time: 1/t, inverse square root, and their staircases.
+
+    `start` at 0, without an end; a length of 0 is refused.
+    """
 
     kind: Literal["inverse_time"]
     start: float
@@ -114,7 +127,11 @@ Point = Annotated[tuple[Time, float], Field(strict=False)]
 
 
 class Interpolate(Spec):
-    """Through given points: steps, straight lines or cosine arcs between them."""
+    """Through given points: steps, straight lines or cosine arcs between them.
+
+    Before the first point its value, beyond the last one its value (or the last segment goes on). Of two points at
+    the same place the later counts, so that a jump is two points. A point starts what follows it.
+    """
 
     kind: Literal["interpolate"]
     points: Annotated[list[Point], Field(min_length=1, max_length=10_000)]
@@ -147,7 +164,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
 class Formula(Spec):
-    """Any expression of the step, out of a fixed list of operators and functions."""
+    """Any expression of the step, out of a fixed list of operators and functions.
+
+    A value that is not finite is refused with its step when the schedule is evaluated. The step is a real number: a
+    stretched clock makes it fractional.
+    """
 
     kind: Literal["formula"]
     expression: Expression
@@ -165,7 +186,11 @@ class Formula(Spec):
 
 
 class Iterate(Spec):
-    """A recurrence: each value from the one before it."""
+    """A recurrence: each value from the one before it.
+
+    Beyond `limit` the last value holds. Only whole steps count: u is rounded down. A value that is no number stays
+    none.
+    """
 
     kind: Literal["iterate"]
     start: float
@@ -192,7 +217,11 @@ class Phase(Model):
 
 
 class Sequence(Spec):
-    """Schedules one after another, each with its own clock from 0; the last goes on for ever."""
+    """Schedules one after another, each with its own clock from 0; the last goes on for ever.
+
+    The first step of a phase is its own step 0. A phase of length 0 is skipped, and the last phase goes on beyond its
+    length.
+    """
 
     kind: Literal["sequence"]
     phases: Annotated[list[Phase], Field(min_length=1, max_length=10_000)]
@@ -217,7 +246,10 @@ class Sequence(Spec):
 
 
 class Repeat(Spec):
-    """A schedule over and over, each cycle longer and smaller than the last if wished."""
+    """A schedule over and over, each cycle longer and smaller than the last if wished.
+
+    A boundary starts the next cycle. Lengths are summed, not found by logarithms, so that boundaries are exact.
+    """
 
     kind: Literal["repeat"]
     of: Schedule
@@ -246,7 +278,10 @@ Terms = Annotated[list[Schedule], Field(min_length=1, max_length=64)]
 
 
 class Sum(Spec):
-    """Schedules added, left to right."""
+    """Schedules added, left to right.
+
+    Of 1 to 64 schedules, each on the same clock.
+    """
 
     kind: Literal["sum"]
     of: Terms
@@ -261,7 +296,10 @@ class Sum(Spec):
 
 
 class Product(Spec):
-    """Schedules multiplied, left to right."""
+    """Schedules multiplied, left to right.
+
+    Of 1 to 64 schedules, each on the same clock.
+    """
 
     kind: Literal["product"]
     of: Terms
@@ -279,7 +317,10 @@ class Product(Spec):
 
 
 class Scale(Spec):
-    """A schedule times a number."""
+    """A schedule times a number.
+
+    A factor below 0 turns the curve over; the values of a run must not be negative.
+    """
 
     kind: Literal["scale"]
     factor: float
@@ -296,7 +337,10 @@ class Scale(Spec):
 
 
 class Clamp(Spec):
-    """A schedule kept between bounds."""
+    """A schedule kept between bounds.
+
+    Without `min` or without `max` that side is open.
+    """
 
     kind: Literal["clamp"]
     of: Schedule
@@ -322,7 +366,11 @@ class Clamp(Spec):
 
 
 class Clock(Spec):
-    """A schedule on another clock: shifted, stretched or stopped. `hold`, `resume` and `stretch` write it."""
+    """A schedule on another clock: shifted, stretched or stopped. `hold`, `resume` and `stretch` write it.
+
+    `of(at)` at `from`, bit for bit; it goes on at the same pace beyond `to`, and never reads below 0. At pace 1 whole
+    steps stay whole.
+    """
 
     kind: Literal["clock"]
     of: Schedule
@@ -355,7 +403,10 @@ class Clock(Spec):
 
 
 class Float32(Spec):
-    """A schedule with every operation in float32, as keras and optax compute."""
+    """A schedule with every operation in float32, as keras and optax compute.
+
+    Above step 2**24 a float32 no longer tells neighbouring steps apart, as in those libraries.
+    """
 
     kind: Literal["float32"]
     of: Schedule

@@ -10,7 +10,10 @@ from schemas.specs import Lowered, Schedule, Spec
 
 
 class Warmup(Spec):
-    """A ramp up to what the next schedule starts with, then that schedule from its own step 0."""
+    """A ramp up to what the next schedule starts with, then that schedule from its own step 0.
+
+    Exactly `start` at 0 and exactly the first value of `then` at `steps`; with `steps` 0 it is `then`.
+    """
 
     kind: Literal["warmup"]
     steps: Duration
@@ -33,7 +36,10 @@ class Warmup(Spec):
 
 
 class Piecewise(Lowered):
-    """Constant values between boundaries; a boundary starts the next value."""
+    """Constant values between boundaries; a boundary starts the next value.
+
+    A boundary starts the next value; of two equal boundaries the value between them never shows.
+    """
 
     kind: Literal["piecewise"]
     boundaries: Annotated[list[Duration], Field(max_length=9_999)]
@@ -53,7 +59,10 @@ class Piecewise(Lowered):
 
 
 class Cyclic(Lowered):
-    """Up and down between two values, for ever."""
+    """Up and down between two values, for ever.
+
+    `low` at 0 and at every multiple of a cycle, `high` after `up_steps`. It has no end.
+    """
 
     kind: Literal["cyclic"]
     low: float
@@ -94,7 +103,10 @@ class Cyclic(Lowered):
 
 
 class WarmupCosine(Lowered):
-    """A linear warm-up, then half a cosine down."""
+    """A linear warm-up, then half a cosine down.
+
+    Exactly `peak` at `warmup_steps` and exactly `end` from `warmup_steps + decay_steps` on. Either length may be 0.
+    """
 
     kind: Literal["warmup_cosine"]
     peak: float
@@ -121,7 +133,10 @@ class WarmupCosine(Lowered):
 
 
 class Wsd(Lowered):
-    """Warm-up, stable, decay."""
+    """Warm-up, stable, decay.
+
+    Exactly `peak` while it is stable and exactly `end` after the decay. Any length may be 0.
+    """
 
     kind: Literal["wsd"]
     peak: float
@@ -163,7 +178,10 @@ class Wsd(Lowered):
 
 
 class OneCycle(Lowered):
-    """Up to a peak once, then down to almost nothing."""
+    """Up to a peak once, then down to almost nothing.
+
+    Exactly `peak` at `up_steps` and exactly `end` from `up_steps + down_steps` on. Either length may be 0.
+    """
 
     kind: Literal["one_cycle"]
     peak: float
@@ -195,7 +213,10 @@ class OneCycle(Lowered):
 
 
 class InverseSqrt(Lowered):
-    """A linear warm-up, then decay by the inverse square root of the step."""
+    """A linear warm-up, then decay by the inverse square root of the step.
+
+    Exactly `peak` at `warmup_steps`; it has no end and never reaches 0.
+    """
 
     kind: Literal["inverse_sqrt"]
     peak: float
@@ -224,7 +245,10 @@ class InverseSqrt(Lowered):
 
 
 class RangeTest(Lowered):
-    """A sweep from a small value to a large one, to see which rates a training bears."""
+    """A sweep from a small value to a large one, to see which rates a training bears.
+
+    Exactly `start` at 0 and exactly `end` from `steps` on; the exponential sweep needs both above 0.
+    """
 
     kind: Literal["range_test"]
     start: float

@@ -1,21 +1,27 @@
-"""What the kinds say about themselves."""
+"""What the kinds say about themselves, and what their examples come to."""
 
 import inspect
+import re
 from functools import cache
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from app.schedules.compiled import compile_folded
+from app.schedules.durations import resolve
 from schemas.kinds import KINDS
-from schemas.plans import TrackSpec
+from schemas.plans import Plan, TrackSpec
 from schemas.specs import Spec
 
+LENGTHS = {"total_steps": 100, "steps_per_epoch": 10}  # of the run in which examples are evaluated
+METRIC = [1.0] * 50  # what examples that follow a metric are told: no progress
+FAR = 1_000_000  # joins beyond it are not shown
 SCHEDULE = {"type": "object", "title": "Schedule", "description": "Any schedule: an object with `kind`."}
 
 
 @cache
 def catalogue() -> dict[str, dict[str, Any]]:
-    """Every kind by name: summary, formula, JSON schema of the parameters, source, aliases, example."""
+    """Every kind by name: what it does, formula, parameters, source, and an example with the values that it gives."""
     models: dict[str, type[Spec]] = {**KINDS, "track": TrackSpec}
     schemas, root = models_json_schema([(model, "validation") for model in models.values()])
     definitions = root["$defs"]
@@ -25,36 +31,63 @@ def catalogue() -> dict[str, dict[str, Any]]:
 
 
 def find(query: str) -> list[dict[str, Any]]:
-    """The kinds whose name or alias contains the words: exact first, then by beginning, kinds before aliases."""
-    wanted = query.strip().lower()
-    ranked = [
-        (rank, kind)
-        for kind, entry in catalogue().items()
-        if (rank := min([_rank(wanted, kind.lower()), *(0.5 + _rank(wanted, a.lower()) for a in entry["aliases"])]))
-        < _NO_MATCH
-    ]
+    """The kinds whose name or alias is like the words, best first; then those that have every word in their summary."""
+    wanted = _plain(query)
+    ranked = [(rank, kind) for kind, entry in catalogue().items() if (rank := _rank(wanted, entry)) is not None]
     return [catalogue()[kind] for _, kind in sorted(ranked)]
 
 
-_NO_MATCH = 4
+def run_example(example: dict[str, Any], steps: list[int] | None = None) -> list[tuple[int, float]]:
+    """(step, value) of an example at given steps, or at the ends and first joins of its curve.
+
+    The run has 100 steps of 10 in an epoch; what follows a metric is told 1.0 at each of 50 steps. A `track` follows
+    a constant 0.1.
+    """
+    base = {"lr": {"kind": "constant", "value": 0.1}} if example["kind"] == "track" else {}
+    plan = resolve(Plan.model_validate({"tracks": {**base, "x": example}, **LENGTHS}))
+    pieces = compile_folded(plan, METRIC)
+    if steps is None:
+        joins = [step for step, _ in pieces[1:4]] or pieces[0][1].joins("x", 1, FAR)[:3] or [100]
+        steps = sorted({0, 1, *joins, *(join - 1 for join in joins), 2 * joins[-1]})
+    last = {step: [compiled for since, compiled in pieces if since <= step][-1] for step in steps}
+    return [(step, float(last[step].at("x", [step])[0])) for step in steps]
 
 
-def _rank(wanted: str, name: str) -> int:
-    if not wanted or name == wanted:
-        return 0
-    last = name.rpartition(".")[2]
-    return 1 if last == wanted else 2 if last.startswith(wanted) else 3 if wanted in name else _NO_MATCH
+def _rank(wanted: str, entry: dict[str, Any]) -> int | None:
+    """0 for the best; None for no likeness. The name counts for more than an alias, both for more than the summary."""
+    kind, aliases = _plain(entry["kind"]), [_plain(alias) for alias in entry["aliases"]]
+    last, everything = kind.rpartition(".")[2], " ".join([kind, *aliases])
+    likeness = (
+        wanted in ("", kind),
+        wanted == last,
+        wanted in aliases,
+        last.startswith(wanted),
+        any(alias.startswith(wanted) for alias in aliases),
+        wanted in kind,
+        wanted in everything,
+        all(word in everything for word in wanted.split()),
+        all(word in f"{everything} {_plain(entry['summary'])}" for word in wanted.split()),
+    )
+    return next((rank for rank, alike in enumerate(likeness) if alike), None)
+
+
+def _plain(name: str) -> str:
+    """In lower case, words apart by one space."""
+    return re.sub(r"[\s_-]+", " ", name).strip().lower()
 
 
 def _entry(kind: str, model: type[Spec], schema: dict[str, Any]) -> dict[str, Any]:
+    summary, _, notes = inspect.cleandoc(model.__doc__ or "").partition("\n\n")
     return {
         "kind": kind,
-        "summary": inspect.cleandoc(model.__doc__ or ""),
+        "summary": " ".join(summary.split()),
+        "notes": notes,
         "formula": model.formula,
         "parameters": {key: schema[key] for key in ("type", "properties", "required", "additionalProperties")},
-        "source": model.source,
+        "source": model.source or "Lockstep",
         "aliases": list(model.aliases),
         "example": model.example,
+        "values": run_example(model.example),
     }
 
 

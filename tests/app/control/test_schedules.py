@@ -140,10 +140,16 @@ def test_the_catalogue_is_searched_by_name_and_alias() -> None:
     assert found("warmup")[0] == "warmup"
     assert "repeat" in found("SGDR")
     assert found("no such thing") == []
+    assert found("one_cycle")[0] == found("One-Cycle")[0] == "one_cycle"
+    assert found("reducelronplateau")[0] in ("torch.ReduceLROnPlateau", "keras.ReduceLROnPlateau", "reduce_on_plateau")
+    assert set(found("torch.")) == {name for name in found("") if name.startswith("torch.")}
+    assert "warmup_cosine" in found("warmup cosine")
+    assert "repeat" in found("each cycle longer")  # by its summary
     entry = kind("sequence")
     assert entry["parameters"]["required"] == ["kind", "phases"]
     assert "$ref" not in str(entry)
-    assert set(entry) == {"kind", "summary", "formula", "parameters", "source", "aliases", "example"}
+    assert entry["summary"] == "Schedules one after another, each with its own clock from 0; the last goes on for ever."
+    assert entry["values"][:3] == [(0, 0.0), (1, pytest.approx(0.01)), (9, pytest.approx(0.09))]  # to the join at 10
 
 
 def test_an_unknown_kind_comes_with_suggestions() -> None:
@@ -154,8 +160,10 @@ def test_an_unknown_kind_comes_with_suggestions() -> None:
 
 def test_every_kind_says_all_about_itself() -> None:
     for entry in kinds()["items"]:
-        assert entry["summary"]
+        assert entry["summary"].endswith("."), entry["kind"]
         assert entry["formula"]
+        assert entry["source"], entry["kind"]
+        assert all(np.isfinite(value) for _, value in entry["values"])
         assert entry["example"]["kind"] == entry["kind"]
         for name, field in entry["parameters"]["properties"].items():
             assert name == "kind" or field.get("description"), (entry["kind"], name)
