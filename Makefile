@@ -27,9 +27,9 @@ $(stamp): pyproject.toml clients/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Lockstep needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make venv PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(bin)/python || { echo "Making .venv (a few minutes, once)"; $(PYTHON) -m venv .venv; }
-	@$(bin)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
-	@$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,frameworks,plot]' -e ./clients
-	@$(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps "$$(grep '^timm==' constraints.txt)"
+	@$(bin)/python -m pip install -qq --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	@$(bin)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,frameworks,plot]' -e ./clients
+	@$(bin)/python -m pip install -qq --disable-pip-version-check --no-deps "$$(grep '^timm==' constraints.txt)"
 	@touch $@
 
 demo: $(stamp)
