@@ -87,11 +87,25 @@ def test_catalogue(http: TestClient) -> None:
 
 def test_examples_in_the_documentation_work(http: TestClient) -> None:
     paths = http.get("/openapi.json").json()["paths"]
-    for path in ("/v1/schedules/evaluate", "/v1/schedules/explain", "/v1/schedules/plot"):
+    for path in (f"/v1/schedules/{call}" for call in ("evaluate", "explain", "plot", "import")):
         examples = paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"]
         assert [http.post(path, json=example["value"]).status_code for example in examples.values()] == [200] * len(
             examples
         )
+
+
+def test_import(http: TestClient) -> None:
+    state = {"T_max": 100, "eta_min": 0.0, "base_lrs": [0.1], "last_epoch": 3}
+    answer = http.post("/v1/schedules/import", json={"config": state}).json()
+    assert answer["schedule"] == {"kind": "torch.CosineAnnealingLR", "T_max": 100, "eta_min": 0.0, "base_lr": 0.1}
+    assert (answer["library"], answer["step"], answer["ignored"], answer["warnings"]) == ("torch", 3, [], [])
+    assert {"pointer": "/config/T_max", "detail": "T_max = 100"} in answer["read"]
+    refused = http.post("/v1/schedules/import", json={"config": {**state, "T_max": "ten"}})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/config/T_max")
+    nested: dict[str, object] = {}
+    for _ in range(300):
+        nested = {"_schedulers": [nested]}
+    assert http.post("/v1/schedules/import", json={"config": nested}).status_code == 422
 
 
 def test_plots(http: TestClient) -> None:
