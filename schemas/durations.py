@@ -30,10 +30,14 @@ def _duration(value: Any, *, positive: bool) -> int | float | str:
 
 
 class Unit:
-    """Marks the fields that hold durations, so that one function can find and resolve them all."""
+    """Marks the fields that hold durations, so that one function can find and resolve them all.
 
-    def __init__(self, *, positive: bool) -> None:
+    `whole_run` is one that means the length of the run, where that is known, if it is left out.
+    """
+
+    def __init__(self, *, positive: bool, whole_run: bool = False) -> None:
         self.positive = positive
+        self.whole_run = whole_run
 
 
 def _json_schema(bound: str) -> dict[str, Any]:
@@ -53,4 +57,10 @@ PositiveDuration = Annotated[
     PlainValidator(lambda value: _duration(value, positive=True)),
     WithJsonSchema(_json_schema("exclusiveMinimum")),
     Unit(positive=True),
+]
+RunLength = Annotated[
+    int | float | str | None,
+    PlainValidator(lambda value: None if value is None else _duration(value, positive=True)),
+    WithJsonSchema({"anyOf": [_json_schema("exclusiveMinimum"), {"type": "null"}]}),
+    Unit(positive=True, whole_run=True),
 ]

@@ -68,10 +68,12 @@ def _within(spec: Model, total_steps: int | None, steps_per_epoch: float | None,
     changes: dict[str, Any] = {}
     for name, unit in _duration_fields(type(spec)).items():
         value, at = getattr(spec, name), f"{pointer}/{type(spec).model_fields[name].alias or name}"
+        if value is None and unit.whole_run:
+            value = total_steps
         new = _each(value, lambda item, at: resolve_duration(item, total_steps, steps_per_epoch, at), at)
         if unit.positive and isinstance(value, str) and new == 0:
             raise Invalid.at(at, f'"{value}" comes to 0 steps; it must be at least 1.')
-        if new is not value:
+        if new is not getattr(spec, name):
             changes[name] = new
     for name, parts in _part_fields(spec).items():
         new = [

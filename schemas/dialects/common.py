@@ -1,9 +1,13 @@
 """What the dialects share: the optimizer's rate, users' functions as formulas, and short names for native specs."""
 
 import re
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from schemas.base import Step
+from pydantic import BeforeValidator
+
+from schemas.base import MAX_STEP, Step
 from schemas.specs import Lowered, Spec
 
 Json = dict[str, Any]
@@ -45,6 +49,25 @@ def inherit(member: Spec, parent: FromOptimizer) -> Json:
         given = {"base_lr": parent.base_lr, "group": parent.group}
         data = {name: value for name, value in given.items() if value is not None} | data
     return data
+
+
+def first_step(reached: Callable[[int], bool], low: int = 0) -> int | None:
+    """The first step from `low` on at which a condition holds that holds from then on; None if it never does.
+
+    Boundaries that depend on how a library rounds are found this way, with the library's own operations.
+    """
+    steps = range(low, MAX_STEP + 1)
+    index = bisect_left(steps, True, key=reached)
+    return steps[index] if index < len(steps) else None
+
+
+def _a_float(value: Any) -> Any:
+    if isinstance(value, int):
+        raise ValueError(f"This must be a float, as the library wants it: {value}.0, not {value}.")
+    return value
+
+
+OnlyFloat = Annotated[float, BeforeValidator(_a_float)]
 
 
 def expression(text: str, **variables: str) -> str:
