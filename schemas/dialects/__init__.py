@@ -9,6 +9,7 @@ from schemas.dialects import (
     composer,
     composer_warmup,
     deepspeed,
+    diffusers,
     fairseq,
     fairseq_epochs,
     fvcore,
@@ -26,6 +27,8 @@ from schemas.dialects import (
     torch,
     torch_composites,
     torch_cycles,
+    transformers,
+    transformers_low,
 )
 from schemas.specs import Spec
 
@@ -34,6 +37,7 @@ DIALECTS: tuple[type[Spec], ...] = (
     *composer.MODELS,
     *composer_warmup.MODELS,
     *deepspeed.MODELS,
+    *diffusers.MODELS,
     *fairseq.MODELS,
     *fairseq_epochs.MODELS,
     *fvcore.MODELS,
@@ -51,4 +55,6 @@ DIALECTS: tuple[type[Spec], ...] = (
     *torch.MODELS,
     *torch_composites.MODELS,
     *torch_cycles.MODELS,
+    *transformers.MODELS,
+    *transformers_low.MODELS,
 )
