@@ -28,6 +28,7 @@ from schemas.dialects import (
     torch,
     torch_composites,
     torch_cycles,
+    torchtitan,
     transformers,
     transformers_low,
 )
@@ -57,6 +58,7 @@ DIALECTS: tuple[type[Spec], ...] = (
     *torch.MODELS,
     *torch_composites.MODELS,
     *torch_cycles.MODELS,
+    *torchtitan.MODELS,
     *transformers.MODELS,
     *transformers_low.MODELS,
 )
