@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.base import Count, Step
 from schemas.dialects.common import Json, clock, formula, number, of_group, of_step, points, ramp
+from schemas.dialects.decays import exponential
 from schemas.dialects.torch_base import Recursive, TorchScheduler, iterate
 from schemas.specs import Lowered, Spec
 
@@ -77,7 +78,7 @@ class TorchStepLR(Recursive):
     example: ClassVar[dict[str, Any]] = {"kind": "torch.StepLR", "step_size": 30, "gamma": 0.1, "base_lr": 0.1}
 
     def closed(self) -> Json:
-        return powers(self.rate(), self.gamma, self.step_size, staircase=True)
+        return exponential(self.rate(), self.gamma, self.step_size, staircase=True)
 
     def update(self, value: str, step: str) -> str:
         return f"{value} * where({step} % {self.step_size} == 0, {number(self.gamma)}, 1)"
@@ -204,7 +205,7 @@ class TorchExponentialLR(Recursive):
     example: ClassVar[dict[str, Any]] = {"kind": "torch.ExponentialLR", "gamma": 0.95, "base_lr": 0.1}
 
     def closed(self) -> Json:
-        return powers(self.rate(), self.gamma, 1, staircase=False)
+        return exponential(self.rate(), self.gamma)
 
     def update(self, value: str, step: str) -> str:
         return f"{value} * {number(self.gamma)}"
@@ -285,13 +286,6 @@ class TorchAdagradLrDecay(Lowered):
     def lower(self) -> Json:
         """inverse_time"""
         return {"kind": "inverse_time", "start": self.lr, "rate": self.lr_decay}
-
-
-def powers(start: float, rate: float, steps: int, *, staircase: bool) -> Json:
-    """start * rate^(step/steps), for any rate: one of 0 or below only in whole steps."""
-    if rate > 0:
-        return {"kind": "exponential", "start": start, "rate": rate, "steps": steps, "staircase": staircase}
-    return formula(f"{number(start)} * {number(rate)} ** floor(step / {steps})")
 
 
 def refuse_zero(total_iters: int) -> None:

@@ -3,10 +3,10 @@
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from schemas.base import Count
-from schemas.dialects.common import Json, PerGroup, formula, number, of_group, of_step, points, ramp
+from schemas.dialects.common import Json, OnlyFloat, PerGroup, formula, number, of_group, of_step, points, ramp
 from schemas.dialects.torch_base import LIMIT, TorchScheduler
 from schemas.specs import Spec
 
@@ -167,7 +167,7 @@ class TorchOneCycleLR(TorchScheduler):
     """Epochs of the run."""
     steps_per_epoch: Count | None = None
     """Steps of an epoch."""
-    pct_start: Annotated[float, Field(ge=0, le=1)] = 0.3
+    pct_start: Annotated[OnlyFloat, Field(ge=0, le=1)] = 0.3
     """Share of the run that rises; a float, as torch wants it: 1.0, not 1."""
     anneal_strategy: Literal["cos", "linear"] = "cos"
     """Shape of the phases."""
@@ -194,13 +194,6 @@ class TorchOneCycleLR(TorchScheduler):
     aliases: ClassVar[tuple[str, ...]] = ("one cycle", "1cycle", "super-convergence")
     example: ClassVar[dict[str, Any]] = {"kind": "torch.OneCycleLR", "max_lr": 0.1, "total_steps": 100}
 
-    @field_validator("pct_start", mode="before")
-    @classmethod
-    def _a_float(cls, value: Any) -> Any:
-        if isinstance(value, int):
-            raise ValueError("`pct_start` must be a float from 0.0 to 1.0, as torch wants it: 1.0, not 1.")
-        return value
-
     @model_validator(mode="after")
     def _has_a_length(self) -> "TorchOneCycleLR":
         if self.total_steps is None and (self.epochs is None or self.steps_per_epoch is None):
@@ -224,23 +217,9 @@ class TorchOneCycleLR(TorchScheduler):
         return points(*self.knots(), shape=shape, past="continue")
 
     def knots(self) -> list[tuple[float, float]]:
-        """(step, value) where a phase begins or ends. Phases that end before step 0 leave only their end."""
-        start, peak, last = self._levels()
-        end = float(self.steps - 1)
-        rise = float(self.pct_start * self.steps) - 1
-        knots = [(0.0, start), (rise, peak)]
-        if self.three_phase:
-            fall = float(2 * self.pct_start * self.steps) - 2
-            knots.append((fall, start))
-            if fall > end:  # the last phase runs backwards, and only at the step after the run: mirror it
-                knots.append((2 * fall - end, 2 * start - last if self.anneal_strategy == "linear" else last))
-            elif fall < end:
-                knots.append((end, last))
-        elif rise < end:
-            knots.append((end, last))
-        while knots[1][0] < 0:
-            del knots[0]
-        return knots
+        """(step, value) where a phase begins or ends."""
+        levels, straight = self._levels(), self.anneal_strategy == "linear"
+        return one_cycle(self.steps, self.pct_start, levels, three_phase=self.three_phase, straight=straight)
 
     def update(self, value: str, step: str) -> str:
         knots = self.knots()
@@ -260,6 +239,28 @@ class TorchOneCycleLR(TorchScheduler):
             return high, low, high
         peak = of_group(self.max_lr, self.group, "max_lr")
         return peak / self.div_factor, peak, peak / self.div_factor / self.final_div_factor
+
+
+def one_cycle(
+    steps: int, share: float, levels: tuple[float, float, float], *, three_phase: bool, straight: bool
+) -> list[tuple[float, float]]:
+    """(step, value) where a phase begins or ends: from the first level to the second, (back, and) to the third.
+
+    Phases that end before step 0 leave only their end. A last phase that runs backwards, after one that ends between
+    the last step and the next, is seen at that next step only; it is mirrored there.
+    """
+    start, peak, last = levels
+    end, rise, fall = float(steps - 1), float(share * steps) - 1, float(2 * share * steps) - 2
+    knots = [(0.0, start), (rise, peak)]
+    if three_phase:
+        knots.append((fall, start))
+        if fall > end:
+            knots.append((2 * fall - end, 2 * start - last if straight else last))
+    if (fall if three_phase else rise) < end:
+        knots.append((end, last))
+    while knots[1][0] < 0:
+        del knots[0]
+    return knots
 
 
 MODELS: tuple[type[Spec], ...] = (TorchCosineAnnealingWarmRestarts, TorchCyclicLR, TorchOneCycleLR)
