@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 from schemas import shorthands
 from schemas.dialects import DIALECTS
 from schemas.folds import Greedy, ReduceOnPlateau
-from schemas.schedules import NATIVE, Phase
+from schemas.schedules import NATIVE
 from schemas.specs import Spec
 
 SHORTHANDS: tuple[type[Spec], ...] = (
@@ -35,12 +35,10 @@ else:
 
 
 def settle(*models: type[BaseModel]) -> None:
-    """Tell models that mention `Schedule` what it is."""
+    """Build models of requests now, rather than at their first use. Kinds are built once, as parts of `AnySchedule`."""
     for model in models:
         model.model_rebuild(_types_namespace={"AnySchedule": AnySchedule})
 
-
-settle(*MODELS, Phase)
 
 _ANY: TypeAdapter[Spec] = TypeAdapter(AnySchedule)
 

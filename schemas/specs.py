@@ -36,4 +36,4 @@ class Lowered(Spec):
 if TYPE_CHECKING:
     Schedule = Spec
 else:
-    Schedule = ForwardRef("AnySchedule")  # any kind there is; `schemas.kinds` knows them all
+    Schedule = ForwardRef("AnySchedule", module="schemas.kinds")  # any kind there is
