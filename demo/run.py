@@ -32,8 +32,8 @@ def main() -> int:
         arguments = ["demo/train.py", "--folder", str(FOLDER), "--step-seconds", f"{step_seconds:.3f}"]
         job = Job(arguments, ranks=RANKS, url=service.url, log=FOLDER / "training.log")
         with Client(service.url) as client:
-            tell(screen, service, client, job)
-            ok = report(client)
+            posted = tell(screen, service, client, job)
+            ok = report(client, posted)
         service.stop()
     except Failure as failure:
         screen.say(f"FAILED: {failure}")
@@ -46,8 +46,9 @@ def main() -> int:
     return 0 if ok else 1
 
 
-def tell(screen: Screen, service: Service, client: Client, job: Job) -> None:
-    """The story, told by the step that the job has reached."""
+def tell(screen: Screen, service: Service, client: Client, job: Job) -> dict[int, int]:
+    """The story, told by the step that the job has reached. The steps that the revisions were announced for."""
+    posted: dict[int, int] = {}
 
     def until(step: int) -> None:
         patience = time.monotonic() + 180
@@ -63,6 +64,7 @@ def tell(screen: Screen, service: Service, client: Client, job: Job) -> None:
     def revise(reason: str, **action: object) -> int:
         revision = client.revise(RUN, action, reason=reason)
         number: int = revision["number"]
+        posted[number] = revision["from_step"]
         screen.say(f"step {job.step:5,d}   revision {number} from step {revision['from_step']:,d}: {reason}")
         return number
 
@@ -98,13 +100,14 @@ def tell(screen: Screen, service: Service, client: Client, job: Job) -> None:
         time.sleep(0.1)
     job.wait()
     screen.say(f"step {job.step:5,d}   the training has ended\n")
+    return posted
 
 
-def report(client: Client) -> bool:
+def report(client: Client, posted: dict[int, int]) -> bool:
     """Print what the ranks did, and say whether all of it is as promised."""
     ranks = [read_used(FOLDER / f"used-rank-{rank}.csv") for rank in range(RANKS)]
     found = switches(client, RUN, ranks)
-    print_switches(found)
+    print_switches(found, posted)
     total, right = count_verified(client, RUN, ranks)
     difference = largest_difference(FOLDER, RANKS)
     accuracy = min(float((FOLDER / f"accuracy-rank-{rank}.txt").read_text()) for rank in range(RANKS))
@@ -130,14 +133,16 @@ def report(client: Client) -> bool:
     )
 
 
-def print_switches(found: list[Switch]) -> None:
+def print_switches(found: list[Switch], posted: dict[int, int]) -> None:
     """One row per revision: what it was, and the first step of each rank with a value the old plan did not have."""
     print("revision                                from step   first new value, rank 0 to 3")
     for switch in found:
         steps = " ".join(f"{step:>6}" if step is not None else " never" for step in switch.steps)
         mark = "" if switch.agreed else "   <-- NOT EQUAL"
-        print(f"{switch.number:>3}  {switch.action:<36}{switch.from_step:>8}   {steps}{mark}")
-    print()
+        announced = posted.get(switch.number, switch.from_step)
+        moved = "" if announced == switch.from_step else f"   moved from {announced}: the ranks had passed it alone"
+        print(f"{switch.number:>3}  {switch.action:<36}{switch.from_step:>8}   {steps}{mark}{moved}")
+    print("A ramp starts with the value in force, so its first new value comes one step later.\n")
 
 
 def show(what: str, value: str, good: bool) -> bool:
@@ -149,7 +154,7 @@ def look_next(service: Service) -> None:
     print(f"""
 Where to look next
   demo/train.py                 the training script: three lines of it are Lockstep's
-  {FOLDER}/used-rank-0.csv    what the optimizer of rank 0 used, step by step
+  {FOLDER}/used-rank-0.csv   what the optimizer of rank 0 used, step by step
   .venv/bin/lockstep-server serve --database-url {service.database.replace(str(Path.cwd()) + "/", "")}
                                 then http://127.0.0.1:8000/docs, or: curl http://127.0.0.1:8000/v1/runs/{RUN}/revisions""")
 
