@@ -3,6 +3,7 @@
 `total` counts the steps of the warm-up; a decay that has no steps left is laid out over one.
 """
 
+from math import frexp
 from typing import Annotated
 
 from pydantic import Field
@@ -28,7 +29,11 @@ def waves(start: float, end: float, warmup: int, total: int, cycles: float) -> J
     """Cosine waves after the warm-up, for ever; half a wave (0.5) is once down."""
     if cycles == 0:
         return constant(start)
-    return ramp(start, end, max(1, total - warmup) / (2 * cycles), "cosine", past="continue")
+    steps = max(1, total - warmup)
+    if frexp(cycles)[0] == 0.5:  # a power of 2: the length of half a wave is exact
+        return ramp(start, end, steps / (2 * cycles), "cosine", past="continue")
+    wave = f"0.5 * (1 + cos(pi * {cycles!r} * 2 * (step / {steps})))"
+    return formula(f"{number(end)} + {number(start - end)} * {wave}")
 
 
 def restarts(rate: float, warmup: int, total: int, cycles: float) -> Json:

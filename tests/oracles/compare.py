@@ -19,10 +19,12 @@ def values(spec: dict[str, Any], steps: Sequence[int] | int, **request: Any) -> 
     return found
 
 
-def agree(spec: dict[str, Any], theirs: Sequence[float], tolerance: tuple[float, float] = FLOAT64) -> None:
+def agree(
+    spec: dict[str, Any], theirs: Sequence[float], tolerance: tuple[float, float] = FLOAT64, **request: Any
+) -> None:
     """Hold our values at steps 0, 1, ... to the library's: within tolerance of the value and of the peak."""
     expected = np.asarray(theirs, dtype=float)
-    ours = np.asarray(values(spec, len(expected)))
+    ours = np.asarray(values(spec, len(expected), **request))
     relative, absolute = tolerance
     off = np.abs(ours - expected) - relative * np.abs(expected) - absolute * np.max(np.abs(expected))
     worst = int(np.argmax(off))
