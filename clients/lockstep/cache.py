@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lockstep.window import Episode, Window, parse_derived
+from lockstep.outage import Episode
+from lockstep.window import Window, parse_derived
 
 FORMAT = 1
 

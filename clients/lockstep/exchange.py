@@ -12,7 +12,8 @@ from lockstep.client import Client
 from lockstep.errors import LockstepError, Misused
 from lockstep.feed import Feed, Worker
 from lockstep.identity import new_instance
-from lockstep.window import Episode, Window
+from lockstep.outage import Episode
+from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
 

@@ -4,6 +4,7 @@ The training thread calls `poll` when the window in hand is used up; everything 
 feed's own thread. All state is guarded by one condition; the decision what to do without a value is `decide`.
 """
 
+import atexit
 import logging
 import math
 import os
@@ -18,19 +19,9 @@ from typing import Any, Protocol
 from lockstep.cache import Cache
 from lockstep.client import Client
 from lockstep.errors import AttemptSuperseded, LockstepError, NoValue, Refused, RunReplaced, Unavailable
-from lockstep.window import (
-    COMMITTED,
-    FOLLOW,
-    FREEZE,
-    RAISE,
-    WAIT,
-    Answer,
-    Episode,
-    Window,
-    episode,
-    parse_window,
-    stand_in,
-)
+from lockstep.outage import FOLLOW, FREEZE, RAISE, STAND_IN, Episode, decide, episode, stand_in
+from lockstep.tail import fetch_tail, outdated, tail_steps
+from lockstep.window import COMMITTED, Answer, Window, parse_window
 
 logger = logging.getLogger("lockstep")
 
@@ -38,9 +29,10 @@ LEAST_SECONDS = 2.0  # a request that the training may have to wait for is given
 HEARTBEAT_SECONDS = 15.0  # a job that makes no steps (it evaluates, it saves) still says that it lives
 PATIENCE_SECONDS = 0.5  # how long a request may take during an outage at first; doubles when that was too short
 BACKOFF_SECONDS = 1.0  # between two requests that fail, at most
-TAIL_SECONDS, TAIL_STEPS, TAIL_JITTER = 3600.0, 100_000, 1.0
+TAIL_JITTER = 1.0  # the workers of a job do not ask for their tails all at once
 FIRST_STEPS = 8  # length of a fallback window while no pace is known
-MAX_STEPS = 16_384
+MAX_STEPS = 16_384  # the same, at most
+PAST_STEPS = 50_000  # how old a checkpoint may be for its job to start from the file
 
 _jitter = random.Random()  # of our own: the training's random numbers must not depend on the network
 
@@ -53,21 +45,6 @@ class Worker(Protocol):
 
     def report(self, verified_until: int) -> dict[str, Any] | None:
         """What was used and is not verified yet."""
-
-
-def decide(policy: str, *, holding: bool, away: bool, waited: float, start_seconds: float, wait_seconds: float) -> str:
-    """What a training step without a value does: `wait` on, use a `stand-in`, or `raise`.
-
-    `holding`: it has had a value before, so there is something to go on from. `away`: the last request failed; while
-    one is still under way there is no outage, and it does not take long (`Feed._seconds`).
-    """
-    if not holding:
-        return WAIT if waited < start_seconds else RAISE
-    if not away and waited < wait_seconds:
-        return WAIT
-    if policy in (FOLLOW, FREEZE):
-        return "stand-in"
-    return WAIT if policy == WAIT and waited < wait_seconds else RAISE
 
 
 class Feed:
@@ -106,9 +83,11 @@ class Feed:
         self.acknowledged = 0  # the step up to which the group's reports have arrived
         self._generation = 0
         self._held: deque[Window] = deque()  # from the window in use on, without holes
+        self._past: deque[Window] = deque()  # used already: for the file, as a checkpoint may be older
         self._end = 0  # where what is held ends: the step of the next request
         self._last: Window | None = None  # the newest window that was held, to go on from
         self._spare: list[Window] = []  # from a checkpoint or a file: used only if the service does not answer
+        self._origin: int | None = None  # the attempt of the checkpoint that training goes on from
         self._tail: Window | None = None
         self._tail_due = math.inf
         self._episode: Episode | None = None
@@ -136,6 +115,7 @@ class Feed:
             self.uid, self.attempt = uid or self.uid, attempt
             self._seen_horizon = self._verified = 0  # those of the attempt before say nothing about this one
             windows, tail, cached = self._cache.load() if self._cache else ([], None, None)
+            self._origin = spare[0].attempt if spare and attempt is None else None
             self._spare = [w for w in (*spare, *windows) if uid is None or w.uid == uid]
             self._tail = tail
             self._move(step)
@@ -208,13 +188,16 @@ class Feed:
 
     def _arrive(self, step: int) -> None:
         while self._held and self._held[0].stop <= step:
-            self._held.popleft()
+            self._past.append(self._held.popleft())
+        while self._past and (self._cache is None or self._past[0].stop < step - PAST_STEPS):
+            self._past.popleft()
         if not (self._held and self._held[0].start <= step) and not (not self._held and step == self._end):
             self._move(step)
 
     def _move(self, step: int) -> None:
         self._generation += 1
         self._held.clear()
+        self._past.clear()
         self._end = self.trigger = step
         self._last = self._episode = self._short_since = self._error = None
         self._failures = 0
@@ -233,7 +216,7 @@ class Feed:
             start_seconds=self._start_seconds,
             wait_seconds=self._wait_seconds,
         )
-        if what == "stand-in":
+        if what == STAND_IN:
             self._extend()
         elif what == RAISE:
             reason = str(error) if error else f"{self._client.url} has not answered yet."
@@ -343,8 +326,13 @@ class Feed:
             if generation == self._generation:
                 self._accept(request, answer)
                 self._arrived(group)
-                if not leaving:
-                    self._plan_tail()
+                if (
+                    self._policy == FOLLOW
+                    and self._tail_due == math.inf
+                    and self._last is not None
+                    and outdated(self._tail, self._last, self._seen_revision, tail_steps(self.step_seconds))
+                ):
+                    self._tail_due = time.monotonic() + _jitter.uniform(0.0, TAIL_JITTER)
             self._changed.notify_all()
         self._save()
 
@@ -369,7 +357,9 @@ class Feed:
         request: dict[str, Any] = {"worker": self._name, "instance": self._instance, "step": step, "at": at}
         if self.uid is not None:
             request["uid"] = self.uid
-        if self.attempt is not None:
+        if self.attempt is None and self._origin is not None:
+            request["attempt"] = self._origin
+        elif self.attempt is not None:
             request["attempt"] = self.attempt
             request["seen"] = {"revision": self._seen_revision, "horizon": self._seen_horizon}
         if self.step_seconds is not None:
@@ -407,6 +397,8 @@ class Feed:
         self.trigger = at if more else at + int((self._end - at) * _jitter.uniform(0.4, 0.5))
 
     def _failed(self, error: LockstepError, took: float) -> None:
+        if isinstance(error, AttemptSuperseded) and self._descends(error):
+            return
         self._failures += 1
         self._error = error
         if self._episode is not None and took >= self._patience:
@@ -414,6 +406,13 @@ class Feed:
         if self._last is None and isinstance(error, Unavailable):
             self._use_spare()
         self._changed.notify_all()
+
+    def _descends(self, error: AttemptSuperseded) -> bool:
+        """Whether the next attempt inherits the step of the checkpoint that this one goes on from: then it is that."""
+        if self.attempt is not None or self._origin is None or self._end > error.members.get("to_step", -1):
+            return False
+        self._origin += 1
+        return True
 
     def _use_spare(self) -> None:
         """Begin without the service, on what a checkpoint or a file holds for the step that is wanted."""
@@ -435,53 +434,22 @@ class Feed:
         self.trigger = wanted
         logger.warning("Run %s begins at step %d on stored values: %s", self._run, wanted, self._error)
 
-    def _plan_tail(self) -> None:
-        if self._policy != FOLLOW or self._tail_due < math.inf:
-            return
-        tail = self._tail
-        if (
-            tail is None
-            or (tail.uid, tail.attempt) != (self.uid, self.attempt)
-            or tail.revision < self._seen_revision
-            or tail.stop - self._end < self._tail_steps() // 2
-        ):
-            self._tail_due = time.monotonic() + _jitter.uniform(0.0, TAIL_JITTER)
-
-    def _tail_steps(self) -> int:
-        return TAIL_STEPS if not self.step_seconds else int(min(TAIL_SECONDS / self.step_seconds, TAIL_STEPS)) + 1
-
     def _fetch_tail(self) -> None:
         with self._changed:
-            last, start, steps, attempt = self._last, self._end, self._tail_steps(), self.attempt
-            generation, revision = self._generation, self._seen_revision
-        if last is None:
-            return
-        tracks, headers = self._client.raw_values(self._run, start, start + steps, attempt=attempt)
-        values = {track: column.tolist() for track, column in tracks.items() if track in last.values}
-        if set(values) != set(last.values):
-            raise Unavailable("The service answered a tail without some of the tracks.")
-        length = len(next(iter(values.values())))
-        tail = Window(
-            uid=last.uid,
-            attempt=last.attempt,
-            start=start,
-            stop=start + length,
-            revision=int(headers.get("lockstep-newest", revision)),
-            values=values,
-            derived=last.derived,
-            reason=FOLLOW,
-        )
-        with self._changed:
-            self._tail_due = math.inf
-            if generation == self._generation:
-                self._tail = tail
+            last, newest, generation = self._last, self._seen_revision, self._generation
+        if last is not None:
+            tail = fetch_tail(self._client, self._run, last, newest, tail_steps(self.step_seconds))
+            with self._changed:
+                if generation == self._generation and self._episode is None:  # an outage keeps the tail it began with
+                    self._tail = tail
+        self._tail_due = math.inf
         self._save()
 
     def _save(self) -> None:
         if self._cache is None:
             return
         with self._changed:
-            windows, tail, outage = list(self._held), self._tail, self._episode
+            windows, tail, outage = [*self._past, *self._held], self._tail, self._episode
         try:
             self._cache.save(windows, tail, outage)
         except OSError as error:
@@ -503,6 +471,13 @@ class Feed:
 
 
 _living: "weakref.WeakSet[Feed]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Also those of schedulers that were collected a moment ago."""
+    for feed in list(_living):
+        feed.close()
 
 
 def _orphan_all() -> None:

@@ -14,9 +14,10 @@ from lockstep.cache import Cache
 from lockstep.client import Client, Document, as_document
 from lockstep.errors import Misused, Unavailable
 from lockstep.feed import Feed
+from lockstep.outage import FOLLOW, POLICIES, Episode
 from lockstep.report import Ledger
 from lockstep.transport import BaseTransport
-from lockstep.window import FOLLOW, PLANNED, POLICIES, Episode, Window
+from lockstep.window import PLANNED, Window
 
 logger = logging.getLogger("lockstep")
 

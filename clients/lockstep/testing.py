@@ -161,7 +161,7 @@ class FakeRun:
         self.revisions: list[dict[str, Any]] = [{"number": 1, "from_step": start_step, "action": {"kind": "create"}}]
         self.workers: dict[str, dict[str, Any]] = {}
         self.unverified: list[list[int]] = []
-        self.rewound_to = start_step
+        self.rewinds: list[int] = []  # to which step each rewind went
         self._numbers = 1
 
     def describe(self) -> dict[str, Any]:
@@ -208,7 +208,8 @@ class FakeRun:
             raise Problem(409, "step-beyond-horizon", f"the horizon is {self.horizon}", horizon=self.horizon)
         dropped = [r["number"] for r in self.revisions if r["from_step"] > to_step]
         self.revisions = [r for r in self.revisions if r["from_step"] <= to_step]
-        self.attempt, self.horizon, self.rewound_to = self.attempt + 1, to_step, to_step
+        self.attempt, self.horizon = self.attempt + 1, to_step
+        self.rewinds.append(to_step)
         del self.in_force[to_step - self.start_step :]
         for column in self.committed.values():
             del column[to_step - self.start_step :]
@@ -289,8 +290,9 @@ class FakeRun:
         if uid not in (None, self.uid):
             raise Problem(409, "run-replaced", f"run {self.name} is now {self.uid}", uid=self.uid)
         if attempt is not None and attempt < self.attempt:
-            detail = f"attempt {attempt} ended: the run was rewound to step {self.rewound_to}"
-            raise Problem(409, "attempt-superseded", detail, attempt=self.attempt, to_step=self.rewound_to)
+            to_step = self.rewinds[attempt - 1]
+            detail = f"attempt {attempt} ended: the run was rewound to step {to_step}"
+            raise Problem(409, "attempt-superseded", detail, attempt=self.attempt, to_step=to_step)
         if seen["revision"] > self._newest() or (attempt == self.attempt and seen["horizon"] > self.horizon):
             raise Problem(409, "history-behind", "the database is older than this worker", horizon=self.horizon)
         if step < self.start_step:

@@ -20,9 +20,10 @@ from lockstep.client import Client, Document
 from lockstep.errors import LockstepError, Misused
 from lockstep.exchange import Exchange
 from lockstep.follower import Beginning, Follower, Reading, parse_state, state
+from lockstep.outage import FOLLOW, POLICIES, WAIT, Episode
 from lockstep.slots import Slots
 from lockstep.transport import BaseTransport
-from lockstep.window import FOLLOW, POLICIES, WAIT, Episode, Window
+from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
 
@@ -262,7 +263,10 @@ class LockstepLR(LRScheduler):
                 if (scheduler := this()) is not None:
                     scheduler._join()
 
-            self._hook = self.optimizer.register_step_pre_hook(join)
+            try:
+                self._hook = self.optimizer.register_step_pre_hook(join)
+            except AttributeError:  # a wrapper that only looks like an optimizer has no hooks
+                self._join()
 
     def _join(self) -> None:
         if self._joined:

@@ -1,8 +1,4 @@
-"""Windows: ranges of values that a worker holds, and, as pure functions, what replaces them in an outage.
-
-A window is committed, or it stands in for one: `follow` (the planned tail that was fetched while the service was there)
-or `freeze` (the last value holds).
-"""
+"""Windows: ranges of values that a worker holds, and how the service's answers become them."""
 
 import math
 from collections.abc import Mapping
@@ -12,8 +8,6 @@ from typing import Any, NamedTuple
 from lockstep.errors import Unavailable
 
 COMMITTED, PLANNED = "committed", "planned"
-FOLLOW, FREEZE, WAIT, RAISE = "follow", "freeze", "wait", "raise"
-POLICIES = (FOLLOW, FREEZE, WAIT, RAISE)
 
 Derived = tuple[str, float]
 
@@ -73,18 +67,6 @@ class Answer(NamedTuple):
     verified_until: int
 
 
-class Episode(NamedTuple):
-    """An outage that a worker went through on values of its own, as it reports it afterwards (PROTOCOL R8).
-
-    `tail_stop` is where a followed tail ended; from there the last value was held. None: there was no tail.
-    """
-
-    start: int
-    policy: str
-    revision: int
-    tail_stop: int | None
-
-
 def parse_window(document: Mapping[str, Any], step: int) -> Answer:
     """The answer to a window call for `step`. Raises `Unavailable` where it is not one: it is never half used."""
     try:
@@ -118,29 +100,6 @@ def parse_derived(document: Mapping[str, Any], base: Mapping[str, Any]) -> dict[
     if base and (lost := [track for track, (of, _) in derived.items() if of not in base]):
         raise ValueError(f"the parents of {lost} are missing")
     return derived
-
-
-def stand_in(policy: str, last: Window, tail: Window | None, length: int) -> Window:
-    """What a worker uses from `last.stop` on when nothing committed is at hand: `length` steps or fewer.
-
-    Under `follow` the tail as far as it reaches, then, like `freeze`, the last value; a window has one reason, so it
-    ends where the tail does.
-    """
-    start = last.stop
-    if policy == FOLLOW and tail is not None and tail.start <= start < tail.stop:
-        part = tail.between(start, min(start + length, tail.stop))
-        return Window(last.uid, last.attempt, part.start, part.stop, tail.revision, part.values, tail.derived, FOLLOW)
-    values = {track: [column[-1]] * length for track, column in last.values.items()}
-    return Window(last.uid, last.attempt, start, start + length, last.revision, values, last.derived, FREEZE)
-
-
-def episode(policy: str, last: Window, tail: Window | None) -> Episode:
-    """The record of an outage that begins at `last.stop`."""
-    if policy != FOLLOW:
-        return Episode(last.stop, FREEZE, last.revision, None)
-    if tail is None or not tail.start <= last.stop < tail.stop:
-        return Episode(last.stop, FOLLOW, last.revision, last.stop)
-    return Episode(last.stop, FOLLOW, tail.revision, tail.stop)
 
 
 def _count(value: Any) -> int:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.cache import Cache
-from lockstep.window import Episode, Window
+from lockstep.outage import Episode
+from lockstep.window import Window
 
 
 def window(start: int, values: list[float]) -> Window:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import lockstep.feed
+import lockstep.tail
 from lockstep import Client, Follower, Reading, errors
 from lockstep.feed import Feed
 from lockstep.testing import FakeService
@@ -165,7 +166,7 @@ def test_an_outage_is_bridged_and_the_record_made_true(service: FakeService, pol
 
 
 def test_a_followed_tail_that_ends_is_held_and_reported(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockstep.feed, "TAIL_STEPS", 50)
+    monkeypatch.setattr(lockstep.tail, "MAX_STEPS", 50)
     with follower(service, policy="follow") as values:
         know_the_tail(values, 114)
         service.down = True
@@ -411,13 +412,17 @@ def test_a_job_starts_from_its_file_while_the_service_is_away(service: FakeServi
     assert service.runs["r"] is run
 
 
-def test_a_file_of_another_step_is_no_start(service: FakeService, tmp_path: Path) -> None:
+def test_a_file_also_holds_the_values_of_older_checkpoints_but_not_of_later_ones(
+    service: FakeService, tmp_path: Path
+) -> None:
     with follower(service, cache_dir=tmp_path) as values:
         for step in range(300):
             values.value(step)
     service.down = True
+    with follower(service, cache_dir=tmp_path, step=5, policy="raise") as values:
+        assert [values.value(step) for step in range(5, 300)] == [(curve(s), "committed", 1) for s in range(5, 300)]
     with pytest.raises(errors.NoValue):
-        follower(service, cache_dir=tmp_path, step=5, start_seconds=0.1)
+        follower(service, cache_dir=tmp_path, step=900, start_seconds=0.1)
 
 
 def test_a_checkpoint_is_plain_data(service: FakeService) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lockstep.report
+from lockstep.outage import FREEZE
 from lockstep.report import Ledger, crc32
-from lockstep.window import FREEZE, Window
+from lockstep.window import Window
 
 
 def window(start: int, stop: int, *, reason: str = "committed", tracks: tuple[str, ...] = ("lr",)) -> Window:

@@ -327,6 +327,55 @@ def test_after_a_rewind_the_job_loads_its_checkpoint_and_goes_on_in_the_new_atte
     assert run.unverified == []
 
 
+def test_a_checkpoint_beyond_the_rewind_is_refused(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    train(model, optimizer, schedule, 50)
+    state = schedule.state_dict()
+    schedule.close()
+    service.runs["r"].rewind(40)
+    service.runs["r"].rewind(35)
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    schedule.load_state_dict(state)
+    with pytest.raises(errors.AttemptSuperseded, match="rewound to step"):
+        optimizer.step()
+    schedule.close()
+    assert "rank-0" not in service.runs["r"].workers
+
+
+def test_a_checkpoint_below_every_rewind_goes_on_in_the_newest_attempt(service: FakeService) -> None:
+    model = net()
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    train(model, optimizer, schedule, 30)
+    state = schedule.state_dict()
+    schedule.close()
+    service.runs["r"].rewind(40)
+    service.runs["r"].rewind(35, {"kind": "scale", "factor": 0.5})
+    optimizer = sgd(model)
+    schedule = scheduler(optimizer, service)
+    schedule.load_state_dict(state)
+    assert train(model, optimizer, schedule, 10) == [curve(s) * (0.5 if s >= 35 else 1.0) for s in range(30, 40)]
+    schedule.close()
+    assert service.runs["r"].workers["rank-0"]["attempt"] == 3
+
+
+def test_an_optimizer_without_hooks_joins_at_once(service: FakeService) -> None:
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, inner: torch.optim.Optimizer) -> None:
+            self.param_groups = inner.param_groups
+            self.inner = inner
+
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            self.inner.step(closure)
+
+    schedule = scheduler(Wrapper(sgd(net())), service)
+    assert schedule.reading() == (curve(0), "committed", 1)
+    schedule.close()
+
+
 @pytest.mark.parametrize("copying", ["deepcopy", "pickle", "torch.save"])
 def test_a_scheduler_can_be_copied_and_saved_whole(service: FakeService, copying: str) -> None:
     model = net()

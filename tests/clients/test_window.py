@@ -1,4 +1,4 @@
-"""Windows: what is accepted as an answer, and what stands in for one."""
+"""Windows: what is accepted as an answer."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.errors import Unavailable
-from lockstep.window import COMMITTED, FOLLOW, FREEZE, Window, episode, parse_window, stand_in
+from lockstep.window import COMMITTED, Window, parse_window
 
 GOOD: dict[str, Any] = {
     "run": "r",
@@ -79,31 +79,6 @@ def test_a_part_of_a_window_has_its_values(values: list[float], data: st.DataObj
     part = whole.between(start, stop)
     for track in ("lr", "x/lr"):
         assert part.column(track, start, stop) == whole.column(track, start, stop)
-
-
-def test_freeze_holds_the_last_value() -> None:
-    last = window(0, [3.0, 2.0], revision=7)
-    held = stand_in(FREEZE, last, None, 3)
-    assert (held.start, held.stop, held.values, held.reason, held.revision) == (2, 5, {"lr": [2.0] * 3}, FREEZE, 7)
-    assert episode(FREEZE, last, None) == (2, FREEZE, 7, None)
-
-
-def test_follow_uses_the_tail_and_then_holds_its_last_value() -> None:
-    last, tail = window(0, [9.0, 8.0]), window(1, [8.0, 7.0, 6.0, 5.0], revision=3)
-    first = stand_in(FOLLOW, last, tail, 2)
-    second = stand_in(FOLLOW, first, tail, 2)
-    third = stand_in(FOLLOW, second, tail, 2)
-    assert [w.values["lr"] for w in (first, second, third)] == [[7.0, 6.0], [5.0], [5.0, 5.0]]
-    assert [w.reason for w in (first, second, third)] == [FOLLOW, FOLLOW, FREEZE]
-    assert [w.start for w in (first, second, third)] == [2, 4, 5]
-    assert episode(FOLLOW, last, tail) == (2, FOLLOW, 3, 5)
-
-
-@pytest.mark.parametrize("tail", [None, window(5, [1.0]), window(0, [1.0, 1.0])], ids=["none", "later", "past"])
-def test_follow_without_a_tail_holds_the_last_value_and_says_so(tail: Window | None) -> None:
-    last = window(0, [9.0, 8.0])
-    assert stand_in(FOLLOW, last, tail, 2).values == {"lr": [8.0, 8.0]}
-    assert episode(FOLLOW, last, tail) == (2, FOLLOW, 1, 2)
 
 
 def test_a_window_survives_json() -> None:

@@ -1,0 +1,69 @@
+"""What a worker does when no committed value is at hand: pure functions, so that every rank and every test can tell.
+
+The policies: `follow` the tail, the planned values that were fetched while the service was there; `freeze`, the last
+value holds; `wait` for a while, then raise; `raise`.
+"""
+
+from typing import NamedTuple
+
+from lockstep.window import Window
+
+FOLLOW, FREEZE, WAIT, RAISE = "follow", "freeze", "wait", "raise"
+POLICIES = (FOLLOW, FREEZE, WAIT, RAISE)
+STAND_IN = "stand-in"
+
+
+class Episode(NamedTuple):
+    """An outage that a worker went through on values of its own, as it reports it afterwards (PROTOCOL R8).
+
+    `tail_stop` is where a followed tail ended; from there the last value was held. None: there was no tail.
+    """
+
+    start: int
+    policy: str
+    revision: int
+    tail_stop: int | None
+
+
+def decide(policy: str, *, holding: bool, away: bool, waited: float, start_seconds: float, wait_seconds: float) -> str:
+    """What a training step without a value does: `wait` on, use a `stand-in`, or `raise`.
+
+    `holding`: it has had a value before, so there is something to go on from. `away`: the last request failed; while
+    one is still under way there is no outage, and it does not take long.
+    """
+    if not holding:
+        return WAIT if waited < start_seconds else RAISE
+    if not away and waited < wait_seconds:
+        return WAIT
+    if policy in (FOLLOW, FREEZE):
+        return STAND_IN
+    return WAIT if policy == WAIT and waited < wait_seconds else RAISE
+
+
+def stand_in(policy: str, last: Window, tail: Window | None, length: int) -> Window:
+    """What a worker uses from `last.stop` on when nothing committed is at hand: `length` steps or fewer.
+
+    Under `follow` the tail as far as it reaches, then, like `freeze`, the last value; a window has one reason, so it
+    ends where the tail does.
+    """
+    start = last.stop
+    if tail is not None and follows(policy, last, tail):
+        part = tail.between(start, min(start + length, tail.stop))
+        return Window(last.uid, last.attempt, part.start, part.stop, tail.revision, part.values, tail.derived, FOLLOW)
+    values = {track: [column[-1]] * length for track, column in last.values.items()}
+    return Window(last.uid, last.attempt, start, start + length, last.revision, values, last.derived, FREEZE)
+
+
+def episode(policy: str, last: Window, tail: Window | None) -> Episode:
+    """The record of an outage that begins at `last.stop`."""
+    if policy != FOLLOW:
+        return Episode(last.stop, FREEZE, last.revision, None)
+    if tail is None or not follows(policy, last, tail):
+        return Episode(last.stop, FOLLOW, last.revision, last.stop)
+    return Episode(last.stop, FOLLOW, tail.revision, tail.stop)
+
+
+def follows(policy: str, last: Window, tail: Window) -> bool:
+    """Whether the tail goes on after `last`: it reaches that far, and knows every revision that `last` does."""
+    same = (tail.uid, tail.attempt) == (last.uid, last.attempt) and tail.revision >= last.revision
+    return policy == FOLLOW and same and tail.start <= last.stop < tail.stop
