@@ -2,15 +2,22 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from schemas.base import Count, Model, Positive, TrackName
 from schemas.bounds import check_size
 from schemas.kinds import MODELS, settle
-from schemas.specs import Spec
+from schemas.layers import Layerwise
+from schemas.specs import Schedule, Spec
 
 MAX_BASE_TRACKS = 64
 MAX_DERIVED_TRACKS = 10_000
+COUPLED = {  # schedulers that drive more than the rate: their `quantity` says which value they give
+    "torch.OneCycleLR": ("lr", "momentum"),
+    "torch.CyclicLR": ("lr", "momentum"),
+    "deepspeed.OneCycle": ("lr", "momentum"),
+    "megatron.OptimizerParamScheduler": ("lr", "weight_decay"),
+}
 
 
 class TrackSpec(Spec):
@@ -39,8 +46,14 @@ else:
 class Plan(Model):
     """The tracks that a run follows, and the lengths that its durations refer to."""
 
-    tracks: Annotated[dict[TrackName, Track], Field(min_length=1)]
+    preset: Schedule | None = None
+    """A schedule for the whole plan: a scheduler that drives momentum (torch.OneCycleLR, torch.CyclicLR,
+    deepspeed.OneCycle) or weight decay (megatron) too gives a track for each; any other is the track `lr`. Resolving
+    writes the tracks; one that stands in `tracks` already stays."""
+    tracks: Annotated[dict[TrackName, Track], Field(default_factory=dict, validate_default=True)]
     """By name, or group/name: `lr`, `momentum`, `head/lr`."""
+    layerwise: Layerwise | None = None
+    """Derived tracks for the layers of a network, written by resolving."""
     total_steps: Count | None = None
     """Length of the run: what "3%" refers to, and where progress ends."""
     steps_per_epoch: Positive | None = None
@@ -51,20 +64,49 @@ class Plan(Model):
     def _small_enough(cls, data: Any) -> Any:
         return check_size(data)
 
+    @field_validator("tracks")
+    @classmethod
+    def _not_empty(cls, tracks: dict[str, Spec], info: ValidationInfo) -> dict[str, Spec]:
+        if not tracks and info.data.get("preset", cls) is None:
+            raise ValueError("A plan needs a track, such as `lr`, or a `preset`.")
+        return tracks
+
     @model_validator(mode="after")
     def _derived_tracks_have_a_base(self) -> "Plan":
-        derived = {name: track for name, track in self.tracks.items() if isinstance(track, TrackSpec)}
-        base = len(self.tracks) - len(derived)
+        tracks = self.all_tracks()
+        derived = {name: track for name, track in tracks.items() if isinstance(track, TrackSpec)}
+        base = len(tracks) - len(derived)
         if base > MAX_BASE_TRACKS or len(derived) > MAX_DERIVED_TRACKS:
             raise ValueError(
                 f"A plan has at most {MAX_BASE_TRACKS} base tracks and {MAX_DERIVED_TRACKS} derived (kind `track`)."
             )
         for name, track in derived.items():
-            if track.of not in self.tracks:
+            if track.of not in tracks:
                 raise ValueError(f"Track {name} derives from {track.of}, which is not in the plan.")
             if track.of in derived:
                 raise ValueError(f"Track {name} derives from {track.of}, which is derived itself: name its base.")
         return self
+
+    def all_tracks(self) -> dict[str, Spec]:
+        """The tracks, with those that `preset` and `layerwise` stand for."""
+        tracks: dict[str, Spec] = {}
+        if self.preset is not None:
+            drives = COUPLED.get(self.preset.kind, ("lr",)) if getattr(self.preset, "cycle_momentum", True) else ("lr",)
+            for name in drives:
+                tracks[name] = self.preset if name == "lr" else self.preset.model_copy(update={"quantity": name})
+        if self.layerwise is not None:
+            of = self.layerwise.of
+            for group, factor in self.layerwise.factors().items():
+                tracks[f"{group}/{of.rpartition('/')[2]}"] = TrackSpec(kind="track", of=of, factor=factor)
+        return tracks | self.tracks
+
+    def expanded(self) -> "Plan":
+        """The same plan with every track in `tracks`."""
+        if self.preset is None and self.layerwise is None:
+            return self
+        given = self.model_fields_set - {"preset", "layerwise"} | {"tracks"}
+        steps, per_epoch = self.total_steps, self.steps_per_epoch
+        return Plan.model_construct(given, tracks=self.all_tracks(), total_steps=steps, steps_per_epoch=per_epoch)
 
 
 settle(Plan)

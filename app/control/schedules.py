@@ -180,7 +180,7 @@ def pointed_at(subject: Subject) -> Iterator[None]:
     """Errors that point into the subject's plan point into its request instead."""
 
     def moved(pointer: str) -> str:
-        if not pointer.startswith("/tracks"):
+        if not pointer.startswith(("/tracks", "/preset")):
             return pointer
         return f"/plan{pointer}" if subject.schedule is None else "/schedule" + pointer.removeprefix(f"/tracks/{ONLY}")
 

@@ -6,26 +6,33 @@ from math import floor
 from typing import Any, get_args
 
 from app.errors import Invalid
+from app.schedules.build import lower
 from app.schedules.tree import escape, map_children
 from schemas.base import MAX_STEP, Model
 from schemas.durations import DURATION_TEXT, Unit
-from schemas.plans import Plan
+from schemas.plans import Plan, TrackSpec
 from schemas.specs import Spec
 
 
 def resolve(plan: Plan) -> Plan:
-    """The plan with every "12ep" and "3%" as whole steps. Resolving twice changes nothing.
+    """The plan with all of its tracks written out and every "12ep" and "3%" as whole steps. Twice changes nothing.
 
     12ep = 12*steps_per_epoch, 3% = total_steps*3/100, each rounded half up; 1.5 steps are 2.
 
-    Raises `Invalid` at the duration whose `total_steps` or `steps_per_epoch` the plan lacks.
+    Raises `Invalid` at the duration whose `total_steps` or `steps_per_epoch` the plan lacks, and at a `preset` that
+    makes no curve.
     """
-    tracks = {
-        name: resolve_spec(track, plan.total_steps, plan.steps_per_epoch, f"/tracks/{escape(name)}")
-        for name, track in plan.tracks.items()
-    }
-    unchanged = all(tracks[name] is track for name, track in plan.tracks.items())
-    return plan if unchanged else plan.model_copy(update={"tracks": tracks})
+    whole, lengths = plan.expanded(), (plan.total_steps, plan.steps_per_epoch)
+    tracks: dict[str, Spec] = {}
+    for name, track in whole.tracks.items():
+        if name in plan.tracks:
+            tracks[name] = resolve_spec(track, *lengths, f"/tracks/{escape(name)}")
+        else:
+            tracks[name] = resolve_spec(track, *lengths, "/preset")
+            if not isinstance(track, TrackSpec):
+                lower(tracks[name], "/preset")  # later, an error would point at a track that the request has not
+    unchanged = all(tracks[name] is track for name, track in whole.tracks.items())
+    return whole if unchanged else whole.model_copy(update={"tracks": tracks})
 
 
 def resolve_spec(spec: Spec, total_steps: int | None, steps_per_epoch: float | None, pointer: str = "") -> Spec:
