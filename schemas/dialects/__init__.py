@@ -6,6 +6,7 @@ A library is a module here with a tuple `MODELS`. A scheduler is a class in it, 
 
 from schemas.dialects import (
     classic,
+    classic_warmup,
     composer,
     composer_warmup,
     deepspeed,
@@ -38,6 +39,7 @@ from schemas.specs import Spec
 
 DIALECTS: tuple[type[Spec], ...] = (
     *classic.MODELS,
+    *classic_warmup.MODELS,
     *composer.MODELS,
     *composer_warmup.MODELS,
     *deepspeed.MODELS,

@@ -46,7 +46,7 @@ def exponential(start: float, rate: float, steps: float = 1, *, staircase: bool 
     """start * rate^(u/steps)"""
     if rate > 0:
         return {"kind": "exponential", "start": start, "rate": rate, "steps": steps, "staircase": staircase}
-    exponent = "floor(step/steps)" if staircase else "step/steps"
+    exponent = "floor(step/steps)" if staircase else "(step/steps)"
     return formula(f"start * rate**{exponent}", start=start, rate=rate, steps=steps)
 
 
@@ -55,7 +55,7 @@ def inverse_time(start: float, rate: float, steps: float = 1, *, power: float = 
     if rate >= 0:
         shape = {"rate": rate, "steps": steps, "power": power, "staircase": staircase}
         return {"kind": "inverse_time", "start": start, **shape}
-    units = "floor(step/steps)" if staircase else "step/steps"
+    units = "floor(step/steps)" if staircase else "(step/steps)"
     return formula(f"start / (1 + rate*{units})**power", start=start, rate=rate, steps=steps, power=power)
 
 
