@@ -42,6 +42,19 @@ def test_the_answer_has_the_shape_of_the_contract(run: Run) -> None:
     assert answer["plan"] == {"tracks": {"lr": LINEAR}, "total_steps": 1000}
 
 
+def test_layers_and_presets_are_echoed_as_tracks_and_travel_as_factors(run: Run) -> None:
+    preset = {"kind": "torch.OneCycleLR", "max_lr": 0.1, "total_steps": 1000}
+    plan = {"preset": preset, "layerwise": {"factor": 0.97, "depth": 200}, "total_steps": 1000}
+    status, answer = runs.create(run.control, request(run, plan=plan))
+    assert (status, set(answer["plan"])) == (201, {"tracks", "total_steps"})
+    assert len(answer["plan"]["tracks"]) == 202
+    assert answer["plan"]["tracks"]["198/lr"] == {"kind": "track", "of": "lr", "factor": 0.97}
+    assert run.window(0).tracks == ("lr", "momentum")
+    assert runs.create(run.control, request(run, plan=plan))[0] == 200
+    run.revise({"kind": "scale", "factor": 0.5})
+    assert run.get()["revision"] == 2
+
+
 def test_a_restarted_script_finds_its_run_as_a_controller_left_it(run: Run) -> None:
     run.create()
     run.revise({"kind": "scale", "factor": 0.5})
