@@ -95,7 +95,8 @@ class Feed:
         self._seen_revision = self._seen_horizon = self._verified = 0
         self._failures = 0
         self._error: LockstepError | None = None
-        self._short_since: float | None = None
+        self._failed_at = 0.0  # when the request went out that failed last
+        self._short_since: float | None = None  # since when the training has been without a value
         _living.add(self)
 
     # The training thread
@@ -205,13 +206,13 @@ class Feed:
     def _do_without(self, waited: float) -> None:
         if self._closed or self._closing:
             raise NoValue("This follower is closed (or belongs to the parent of a forked process): open one here.")
-        error = self._error
-        if isinstance(error, Refused) and (error.final or self._last is None):
+        error, stale = self._error, self._is_stale()
+        if isinstance(error, Refused) and (error.final or self._last is None) and not stale:
             raise error
         what = decide(
             self._policy,
             holding=self._last is not None,
-            away=self._failures > 0,
+            away=self._failures > 0 and not (stale and (self._policy == RAISE or isinstance(error, Refused))),
             waited=waited,
             start_seconds=self._start_seconds,
             wait_seconds=self._wait_seconds,
@@ -222,6 +223,10 @@ class Feed:
             reason = str(error) if error else f"{self._client.url} has not answered yet."
             self._short_since = None  # who asks again waits again
             raise NoValue(self._advice(waited, reason)) from error
+
+    def _is_stale(self) -> bool:
+        """Whether the last failure is from before the value was needed: it is worth asking again before giving up."""
+        return self._short_since is not None and self._failed_at < self._short_since
 
     def _advice(self, waited: float, reason: str) -> str:
         if self._last is not None:
@@ -283,7 +288,7 @@ class Feed:
                     if tail_only:
                         self._tail_due = time.monotonic() + HEARTBEAT_SECONDS * _jitter.uniform(0.5, 1.0)
                     elif generation == self._generation:
-                        self._failed(failure, time.monotonic() - began)
+                        self._failed(failure, began)
             self._leave()
         finally:
             with self._changed:
@@ -301,6 +306,8 @@ class Feed:
             until = now + max(delay, min(asked or 0.0, 5.0))
         generation = self._generation
         while not self._closing and generation == self._generation and (self._failures or not self._due()):
+            if self._failures and self._is_stale():
+                return
             left = min(until, math.inf if self._failures else self._tail_due) - time.monotonic()
             if left <= 0:
                 return
@@ -396,12 +403,12 @@ class Feed:
         more = self._episode is not None or (fresh and answer.horizon > self._end)
         self.trigger = at if more else at + int((self._end - at) * _jitter.uniform(0.4, 0.5))
 
-    def _failed(self, error: LockstepError, took: float) -> None:
+    def _failed(self, error: LockstepError, began: float) -> None:
         if isinstance(error, AttemptSuperseded) and self._descends(error):
             return
         self._failures += 1
-        self._error = error
-        if self._episode is not None and took >= self._patience:
+        self._error, self._failed_at = error, began
+        if self._episode is not None and time.monotonic() - began >= self._patience:
             self._patience = min(2 * self._patience, self._timeout)
         if self._last is None and isinstance(error, Unavailable):
             self._use_spare()

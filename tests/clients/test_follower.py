@@ -297,6 +297,17 @@ def test_a_run_may_start_in_the_middle(service: FakeService) -> None:
 # Refusals
 
 
+def test_a_refusal_that_is_over_when_the_value_is_needed_is_forgotten(service: FakeService) -> None:
+    with follower(service) as values:
+        values.value(0)
+        run = service.runs.pop("r")
+        for step in range(64):
+            values.value(step)
+        until(lambda: values.source._failures)  # type: ignore[attr-defined]
+        service.runs["r"] = run
+        assert values.value(64) == (curve(64), "committed", 1)
+
+
 def break_rewind(service: FakeService) -> None:
     service.runs["r"].rewind(10)
 
