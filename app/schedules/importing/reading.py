@@ -9,6 +9,7 @@ from app.schedules.tree import escape
 from schemas.base import Pointed, Warned
 
 Json = dict[str, Any]
+LARGEST = 1e300
 UNUSED = "says nothing about the curve"
 
 
@@ -79,9 +80,9 @@ class Fields:
     def number(self, name: str, default: float | None = None) -> float:
         """A number that must be there, unless it has a default."""
         value = self.take(name) if default is None else self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not _is_number(value):
             raise self.bad(name, f"{_short(value)} is not a number")
-        return value
+        return value  # type: ignore[no-any-return]
 
     def numbers(self, name: str) -> list[float]:
         """A list of numbers that must be there."""
@@ -118,7 +119,7 @@ class Fields:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.errors import Invalid
 from app.schedules.importing.reading import Fields, Found, Given, Json
+from schemas.base import MAX_STEP
 
 PLAIN = {  # the field that only this one has -> kind, and its parameters
     "T_0": ("torch.CosineAnnealingWarmRestarts", ("T_0", "T_mult", "eta_min")),
@@ -57,7 +58,7 @@ def read(fields: Fields, given: Given) -> Found:
     step = fields.get("last_epoch", _first(fields, "last_epoch"), "the step it stands at")
     rate = _first_rate(fields)
     fields.ignore_rest(WHY)
-    return Found(tracks, step if isinstance(step, int) and step >= 0 else None, rate)
+    return Found(tracks, step if isinstance(step, int) and 0 <= step <= MAX_STEP else None, rate)
 
 
 Spec = Callable[[int], Json]  # of a parameter group
@@ -101,7 +102,7 @@ def _milestones(fields: Fields) -> list[Any]:
         pairs = [(int(milestone), int(times)) for milestone, times in counted.items()]
         if any(not 0 <= times <= 1000 for _, times in pairs):
             raise ValueError
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         raise fields.bad("milestones", 'this must be a count by milestone, such as {"30": 1, "80": 1}') from None
     return [milestone for milestone, times in sorted(pairs) for _ in range(times)]
 
@@ -172,7 +173,7 @@ def _one_cycle(fields: Fields, rates: list[float], optimizer: Fields | None) -> 
     total, phases = fields.number("total_steps"), fields.take("_schedule_phases", "pct_start and three_phase")
     try:
         ends = [float(phase["end_step"]) for phase in phases]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise fields.bad("_schedule_phases", "this must be a list of phases with `end_step`") from None
     if len(ends) not in (2, 3) or total <= 0:
         raise fields.bad("_schedule_phases", "a OneCycleLR has two phases, or three, in `total_steps` steps")

@@ -79,9 +79,9 @@ def _warmup(fields: Fields, total: int) -> int:
 
 def _total(fields: Fields, given: Given) -> int:
     """The length of the run in updates, as the Trainer finds it."""
-    steps = fields.data.get("max_steps")
-    if isinstance(steps, int) and steps > 0:
-        return int(fields.take("max_steps"))
+    steps = fields.number("max_steps", -1)
+    if steps > 0:
+        return int(steps)
     if given.total_steps is not None:
         return given.total_steps
     if given.steps_per_epoch is not None:

@@ -1,8 +1,12 @@
 """Import without a library at hand: DeepSpeed's configuration, and everything that is wrong."""
 
+import copy
+import random
+from math import inf, nan
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.control.importing import imported
 from app.control.schedules import evaluate
@@ -102,3 +106,74 @@ def test_what_is_wrong_is_pointed_at(config: Json, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
         imported(Import(config=config))
     assert [at for at, _ in caught.value.errors] == [pointer]
+
+
+COSINE: Json = {"T_max": 40, "eta_min": 0.0, "base_lrs": [0.1, 0.2], "last_epoch": 3, "_last_lr": [0.1, 0.2]}
+PHASES = [{"end_step": 29.0}, {"end_step": 99}]
+WHOLE: list[Json] = [
+    COSINE,
+    {"_schedulers": [COSINE, {"gamma": 0.9, "base_lrs": [0.1, 0.2], "last_epoch": 0}], "_milestones": [5]},
+    {"milestones": {"3": 1, "5": 2}, "gamma": 0.5, "base_lrs": [0.1], "last_epoch": 4},
+    {"max_lrs": [0.1], "total_size": 40.0, "step_ratio": 0.5, "mode": "triangular", "gamma": 1.0, "scale_mode": "cycle"}
+    | {"cycle_momentum": True, "base_momentums": [0.8], "max_momentums": [0.9], "base_lrs": [0.01], "last_epoch": 2},
+    {"total_steps": 100, "_schedule_phases": PHASES, "_anneal_func_type": "cos", "base_lrs": [0.004], "last_epoch": 2},
+    {"factor": 0.1, "min_lrs": [0], "patience": 10, "cooldown": 0, "_last_lr": [0.1], "mode": "min", "last_epoch": 1},
+    {"lr_scheduler_type": "cosine", "warmup_steps": 0.1, "max_steps": 50, "lr_scheduler_kwargs": {"num_cycles": 0.5}},
+    {"optimizer": {"params": {"lr": "auto"}}, "scheduler": {"type": "WarmupLR", "params": {"warmup_max_lr": "auto"}}},
+    {"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.1, "decay_steps": 10, "warmup_target": None}},
+    {
+        "name": "adam",
+        "learning_rate": {"config": {"boundaries": [3], "values": [1.0, 0.5], "name": "PiecewiseConstant"}},
+    },
+]
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    3,
+    2**60,
+    10**400,
+    -0.5,
+    1e308,
+    inf,
+    nan,
+    "",
+    "auto",
+    "12",
+    [],
+    [[]],
+    {},
+    ["x"],
+    [1, None],
+]
+
+
+def broken(config: Any, chance: random.Random) -> Any:
+    """The same with something odd in one place, or something left out."""
+    config = copy.deepcopy(config)
+    keys = list(config) if isinstance(config, dict) else list(range(len(config)))
+    if not keys:
+        return chance.choice(ODD)
+    key = chance.choice(keys)
+    if isinstance(config[key], dict | list) and chance.random() < 0.6:
+        config[key] = broken(config[key], chance)
+    elif chance.random() < 0.2:
+        del config[key]
+    else:
+        config[key] = chance.choice(ODD)
+    return config
+
+
+def test_whatever_comes_is_imported_or_refused() -> None:
+    chance, refused = random.Random(7), 0
+    optimizer: Json = {"param_groups": [{"max_lr": 0.1, "min_lr": 0.01}]}
+    for _ in range(2000):
+        config = broken(chance.choice(WHOLE), chance)
+        own = chance.choice([None, optimizer, broken(optimizer, chance)])
+        try:
+            request = Import.model_validate({"config": config, "optimizer": own, "base_lr": 0.1, "total_steps": 10})
+            values(imported(request))
+        except (Invalid, ValidationError):
+            refused += 1
+    assert 200 < refused < 1800
