@@ -39,9 +39,15 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         await run_in_threadpool(control.reports.stop)
 
     service = FastAPI(
-        title="Lockstep", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Lockstep",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=None,
+        separate_input_output_schemas=False,
     )
     service.state.control = control
+    service.add_middleware(windows.Shortcut)
     service.add_middleware(Guard, max_body_bytes=settings.max_body_bytes)
     problems.install(service)
     docs.install(service)
