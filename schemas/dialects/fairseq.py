@@ -76,13 +76,13 @@ class FairseqCosine(OneRate):
         if not peak > self.min_lr:
             raise ValueError("`lr` must be above `min_lr`.")
         period = self.lr_period_updates if self.lr_period_updates > 0 else self.max_update - warmup
-        if period <= 0:
+        if period == 0 or (self.lr_period_updates <= 0 and self.max_update == 0):
             raise ValueError("Give `lr_period_updates`, or a `max_update` above `warmup_updates`.")
         start = self.min_lr if self.warmup_init_lr < 0 else self.warmup_init_lr
         return warmed(ramp(start, peak, warmup), warmup, self._cosines(peak, period))
 
     def _cosines(self, peak: float, period: float) -> Json:
-        if self.t_mult == 1 and period == int(period):
+        if self.t_mult == 1 and period > 0 and period == int(period):
             return repeat(ramp(peak, self.min_lr, period, "cosine"), period, self.lr_shrink)
         if self.t_mult == 1:
             parts = {"i": "floor(step/period)", "length": "period", "within": "step - period*i"}

@@ -1,6 +1,7 @@
 """fairseq.optim.lr_scheduler, fairseq 0.12.2: the schedulers that change the rate at the beginning of an epoch.
 
-Epochs count from 1 and have `steps_per_epoch` updates each; without that, the first epoch never ends.
+Epochs count from 1 and have `steps_per_epoch` updates each; without that no epoch ever begins, and the rate is that of
+construction.
 """
 
 import re
@@ -35,9 +36,7 @@ class Epochs(Lowered):
 
     def begin(self, epoch: int) -> int | None:
         """The update with which an epoch begins, if it ever does."""
-        if epoch <= 1:
-            return 0
-        return None if self.steps_per_epoch is None else (epoch - 1) * self.steps_per_epoch
+        return None if self.steps_per_epoch is None else max(epoch - 1, 0) * self.steps_per_epoch
 
 
 class FairseqFixed(Epochs):
@@ -67,13 +66,13 @@ class FairseqFixed(Epochs):
     def lower(self) -> Json:
         """interpolate, hold, then exponential, staircase; times a ramp"""
         rates, length = self.rates(), self.steps_per_epoch
-        begins = [(self.begin(epoch), rate) for epoch, rate in enumerate(rates, 1)]
-        per_epoch = points(*((start, rate) for start, rate in begins if start is not None))
-        if self.force_anneal is not None and (start := self.begin(self.force_anneal)) is not None:
-            passed = max(2 - self.force_anneal, 1)
-            annealed = rates[-1] * self.lr_shrink**passed
-            decay = exponential(annealed, self.lr_shrink, length, staircase=True) if length else constant(annealed)
-            per_epoch = sequence((per_epoch, start), (decay, None))
+        per_epoch = constant(rates[0])
+        if length is not None:
+            per_epoch = points(*((epoch * length, rate) for epoch, rate in enumerate(rates)))
+        if length is not None and self.force_anneal is not None:
+            annealed = rates[-1] * self.lr_shrink ** max(2 - self.force_anneal, 1)
+            decay = exponential(annealed, self.lr_shrink, length, staircase=True)
+            per_epoch = sequence((per_epoch, max(self.force_anneal - 1, 0) * length), (decay, None))
         if self.warmup_updates == 0:
             return per_epoch
         return {"kind": "product", "of": [clock(ramp(0.0, 1.0, self.warmup_updates), 1), per_epoch]}

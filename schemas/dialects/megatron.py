@@ -12,6 +12,9 @@ from schemas.specs import Spec
 NotNegative = Annotated[float, Field(ge=0)]
 Style = Annotated[str, Field(max_length=40)]
 
+STYLES = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
+WSD_STYLES = ("linear", "cosine", "exponential", "minus_sqrt")
+
 
 class ParamGroup(Model):
     """What one parameter group has instead of the scheduler's values."""
@@ -103,6 +106,8 @@ class MegatronOptimizerParamScheduler(FromOptimizer):
             raise ValueError("`lr_decay_steps` includes the warm-up: it must be above `lr_warmup_steps`.")
         if self.lr_decay_style == "WSD" and self.wsd_decay_steps is None:
             raise ValueError('`wsd_decay_steps` is missing: with `lr_decay_style` "WSD" it is the length of the decay.')
+        if self.lr_warmup_steps == 0:
+            self._refuse_missing_style()
         if self.end_wd < self.start_wd:
             raise ValueError("`end_wd` must not be below `start_wd`.")
         if self.wd_incr_style != "constant" and self.wd_incr_steps == 0:
@@ -115,6 +120,14 @@ class MegatronOptimizerParamScheduler(FromOptimizer):
                 "`override_opt_param_scheduler` and `use_checkpoint_opt_param_scheduler` must not both be true."
             )
         return self
+
+    def _refuse_missing_style(self) -> None:
+        """Without a warm-up, Megatron fails at once where a style is missing."""
+        if self.lr_decay_style not in STYLES:
+            raise ValueError(f'`lr_decay_style` is "{self.lr_decay_style}"; there are {", ".join(STYLES)}.')
+        decays_at_once = self.lr_decay_style == "WSD" and (self.wsd_decay_steps or 0) > self.lr_decay_steps
+        if decays_at_once and self.lr_wsd_decay_style not in WSD_STYLES:
+            raise ValueError(f"`lr_wsd_decay_style` is missing; there are {', '.join(WSD_STYLES)}.")
 
     def lower(self) -> Json:
         """ramps in a sequence, on a clock of `increment` per step"""

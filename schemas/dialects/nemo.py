@@ -229,6 +229,8 @@ class NemoCosineAnnealing(Ends):
         if (rate <= self.min_lr and hold) or (rate < self.min_lr and not warmup):
             raise ValueError("`base_lr` must be above `min_lr`.")
         length = self.max_steps - warmup - hold
+        if hold and length == warmup == 0:
+            raise ValueError("`constant_steps` leaves no step for the cosine.")
         cosine = ramp(rate, self.min_lr, max(length, 0), "cosine")
         if hold:
             return warmed(ramp(0.0, rate, warmup), warmup + 1 if warmup else 0, clock(cosine, 1 if warmup else 0))
