@@ -1,0 +1,104 @@
+"""Keras 3: `LockstepCallback` sets the rate of a run before every batch, on any backend."""
+
+import logging
+from typing import Any
+
+try:
+    import keras
+except ImportError as error:  # pragma: no cover
+    raise ImportError("lockstep.keras needs Keras 3 and a backend: pip install keras torch") from error
+
+from lockstep.client import Document
+from lockstep.errors import Misused
+from lockstep.follower import Follower, Reading
+
+logger = logging.getLogger("lockstep")
+
+
+class LockstepCallback(keras.callbacks.Callback):
+    """The rates of a run, in the optimizer of a model.
+
+        model.compile(keras.optimizers.Adam(1e-3), loss)
+        model.fit(data, callbacks=[LockstepCallback("my-run", plan, url="http://lockstep:8000")])
+
+    The step is `optimizer.iterations`, so accumulation, updates that a loss scale skips, a second `fit` and a model
+    loaded from a file or by `BackupAndRestore` are right without anything else; it is read at every batch, which waits
+    for the batch before. The logs of an epoch get `learning_rate` and `lockstep_revision` of its last update. Only the
+    track `lr` has a place in Keras: every other number of an optimizer is compiled in. `options` are those of
+    `lockstep.Follower`; `resume` takes what `state_dict` gave.
+
+    Raises `Misused` over a LearningRateSchedule, several updates per execution or several optimizers, and what a
+    `Follower` raises.
+    """
+
+    def __init__(self, run: str | None = None, plan: Document | None = None, **options: Any) -> None:
+        super().__init__()
+        self._arguments = (run, plan)
+        self._options = options
+        self._follower: Follower | None = None
+        self._step = -1  # the update that the rate in the optimizer is for
+        self._written = 0.0
+        self.reading: Reading | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Join the run where the optimizer stands."""
+        optimizer = self.model.optimizer
+        if optimizer is None or hasattr(optimizer, "optimizers"):
+            raise Misused("LockstepCallback needs a model that is compiled with one optimizer.")
+        schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+        if callable(schedule):
+            raise Misused("Construct the optimizer with a number as its rate: the run replaces it, not a schedule.")
+        if self.model.steps_per_execution != 1:
+            raise Misused("Every update has its own rate: compile the model with steps_per_execution=1.")
+        self.close()
+        self._step = -1
+        self._follower = Follower(*self._arguments, step=self._iterations(), **self._options)
+        self._options.pop("resume", None)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Set the rate of the update that comes."""
+        assert self._follower is not None  # fit() said that it begins
+        step = self._iterations()
+        if step != self._step:
+            self._compare()
+            self.reading = self._follower.value(step)
+            self.model.optimizer.learning_rate = self.reading.value
+            self._step, self._written = step, self._rate()  # the rounding of the value
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Add the rate and the revision of the last update to the logs."""
+        if logs is not None and self.reading is not None:
+            logs["learning_rate"] = self._rate()
+            logs["lockstep_revision"] = self.reading.revision
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Report the last values and end the background thread; the next `fit` joins again."""
+        if self._follower is not None:
+            self._compare()
+            self._follower.record.step = self._iterations()
+        self.close()
+
+    def close(self) -> None:
+        """Leave the run. `fit` does it at its end, and again where an exception ended it."""
+        if self._follower is not None:
+            self._follower.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint, beside the model: what is needed to go on while the service is away, as JSON data."""
+        if self._follower is None:
+            raise Misused("There is no run to save before fit().")
+        return self._follower.state(self._iterations())
+
+    def _iterations(self) -> int:
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()  # JAX keeps the state of fit() elsewhere; this brings it to the optimizer
+        return int(self.model.optimizer.iterations)
+
+    def _rate(self) -> float:
+        return float(self.model.optimizer.learning_rate)
+
+    def _compare(self) -> None:
+        """Note it where the last update used something else than what was written for it."""
+        if self._step >= 0 and self._follower is not None and (used := self._rate()) != self._written:
+            self._follower.used(self._step, "lr", used)
+            logger.warning("Update %d used %r, which is not the run's. Does something else set it?", self._step, used)
