@@ -1,8 +1,8 @@
 """Every reference vector: values that the libraries themselves gave, for the very spec that we are asked for.
 
 The vectors are `tests/golden/<library>.json`. The tolerance is theirs: float64 within 1e-12 of the value and 1e-15 of
-the peak, float32 within 2e-6 of the peak. fvcore has no steps, so its cases were made at t/N; where the spec has a length
-of its own, N is the length of the run, and the request says it.
+the peak, float32 within 2e-6 of the peak. fvcore has no steps, so its cases were made at t/N; where the spec has a
+length of its own, N is the length of the run, and the request says it.
 """
 
 import json
