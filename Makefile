@@ -5,6 +5,7 @@
 #   make test-core   the quick loop: no PyTorch, no torchrun, no demo
 #   make check       formatting, lint, types, architecture, Dockerfile
 #   make serve       the service on http://127.0.0.1:8000, SQLite in this folder
+#   make docs        docs/schedules.md, the page of every kind of schedule
 #   make bench       what the README claims, as ratios
 #   make venv        the virtual environment that all of them use (made on demand)
 
@@ -15,7 +16,7 @@ bin := .venv/bin
 stamp := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-core check serve bench
+.PHONY: help venv demo test test-core check serve docs bench
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +52,9 @@ check: $(stamp)
 
 serve: $(stamp)
 	@$(bin)/lockstep-server serve
+
+docs: $(stamp)
+	@$(bin)/python -m docs.schedules
 
 bench: $(stamp)
 	@$(bin)/python -m benchmarks

@@ -10,7 +10,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from app.control.importing import imported
+from app.schedules import resolve
 from app.schedules.catalogue import catalogue, run_example
+from schemas.importing import Import
+from schemas.plans import COUPLED, Plan
 
 PAGE = Path(__file__).with_name("schedules.md")
 COLUMNS = 60
@@ -34,6 +38,15 @@ metric was told 1.0 at each of 50 steps. The curve goes from step 0 to the last 
 """
 
 
+PRESET = {"preset": {"kind": "torch.OneCycleLR", "max_lr": 0.1, "total_steps": 1000}}
+LAYERS = {
+    "tracks": {"lr": {"kind": "warmup_cosine", "peak": 0.001, "warmup_steps": "5%", "decay_steps": "95%"}},
+    "layerwise": {"factor": 0.75, "groups": ["stem", ["body.decay", "body.plain"], "head"]},
+    "total_steps": 1000,
+}
+STATE = {"T_max": 100, "eta_min": 0.0, "base_lrs": [0.1], "last_epoch": 3, "_step_count": 4}
+
+
 def page() -> str:
     """The whole page."""
     entries = [entry for _, entry in sorted(catalogue().items(), key=lambda item: _order(item[0]))]
@@ -45,7 +58,39 @@ def page() -> str:
         )
         index.append(f"- **{library}**: {links}")
         sections += [f"## {library}", *(_section(entry) for entry in members)]
-    return "\n\n".join([HEAD.rstrip(), "\n".join(index), *sections]) + "\n"
+    return "\n\n".join([HEAD.rstrip(), "\n".join(index), _plans(), _import(), *sections]) + "\n"
+
+
+def _plans() -> str:
+    coupled = ", ".join(f"`{kind}`" for kind in COUPLED)
+    return f"""## Whole plans
+
+A scheduler that drives momentum or weight decay besides the rate ({coupled}) is
+given once, as `preset`, and becomes a track for each:
+
+{_becomes(PRESET, resolve(Plan.model_validate(PRESET)).to_json())}
+
+`layerwise` writes derived tracks for the parameter groups of a network, from the input to the output, each layer
+`factor` times the next; groups of one layer stand in a list. With `depth` instead of `groups`, the groups are `prefix`
+and a number, or without a prefix their index. A track that the plan has already stays as it is.
+
+{_becomes(LAYERS, resolve(Plan.model_validate(LAYERS)).to_json())}"""
+
+
+def _import() -> str:
+    answer = imported(Import(config=STATE))
+    return f"""## Import
+
+`POST /v1/schedules/import` takes, as `config`, the `state_dict()` of a torch scheduler (with the optimizer's as
+`optimizer` for a OneCycleLR), the JSON of Hugging Face's `TrainingArguments`, a DeepSpeed configuration, or Keras's
+`get_config()`. The answer has a `schedule`, or a `plan` where there are several tracks, what was `read` and `ignored`
+of the configuration, and `warnings`, such as a rate in the state that the schedule does not give.
+
+{_becomes({"config": STATE}, answer)}"""
+
+
+def _becomes(given: Any, found: Any) -> str:
+    return f"```json\n{json.dumps(given)}\n```\n\nbecomes\n\n```json\n{json.dumps(found)}\n```"
 
 
 def _library(kind: str) -> str:

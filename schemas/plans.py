@@ -94,11 +94,13 @@ class Plan(Model):
             drives = COUPLED.get(self.preset.kind, ("lr",)) if getattr(self.preset, "cycle_momentum", True) else ("lr",)
             for name in drives:
                 tracks[name] = self.preset if name == "lr" else self.preset.model_copy(update={"quantity": name})
+        tracks |= self.tracks
         if self.layerwise is not None:
             of = self.layerwise.of
             for group, factor in self.layerwise.factors().items():
-                tracks[f"{group}/{of.rpartition('/')[2]}"] = TrackSpec(kind="track", of=of, factor=factor)
-        return tracks | self.tracks
+                derived = TrackSpec(kind="track", of=of, factor=factor)
+                tracks.setdefault(f"{group}/{of.rpartition('/')[2]}", derived)
+        return tracks
 
     def expanded(self) -> "Plan":
         """The same plan with every track in `tracks`."""
