@@ -291,7 +291,10 @@ class PaddleLambdaDecay(Paddle):
 
 
 class PaddleMultiplicativeDecay(Paddle):
-    """The rate before times a function of the step, from step 1 on."""
+    """The rate before times a function of the step, from step 1 on.
+
+    A function is worked out up to step 1,000,000, and the rate held beyond; a plain number is an exponential, for ever.
+    """
 
     kind: Literal["paddle.MultiplicativeDecay"]
     lr_lambda: str

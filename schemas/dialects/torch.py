@@ -38,7 +38,10 @@ class TorchLambdaLR(TorchScheduler):
 
 
 class TorchMultiplicativeLR(Recursive):
-    """The rate before times a function of the step, from step 1 on."""
+    """The rate before times a function of the step, from step 1 on.
+
+    A function is worked out up to step 1,000,000, and the rate held beyond; a plain number is an exponential, for ever.
+    """
 
     kind: Literal["torch.MultiplicativeLR"]
     lr_lambda: Function
@@ -50,7 +53,10 @@ class TorchMultiplicativeLR(Recursive):
     example: ClassVar[dict[str, Any]] = {"kind": "torch.MultiplicativeLR", "lr_lambda": "0.95", "base_lr": 0.1}
 
     def closed(self) -> Json:
-        return self.recurrence(self.rate())
+        try:
+            return exponential(self.rate(), float(of_step(of_group(self.lr_lambda, self.group, "lr_lambda"))))
+        except ValueError:
+            return self.recurrence(self.rate())
 
     def update(self, value: str, step: str) -> str:
         return f"{value} * ({of_step(of_group(self.lr_lambda, self.group, 'lr_lambda'), step)})"

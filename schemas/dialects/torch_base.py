@@ -9,7 +9,7 @@ from typing import Literal
 
 from schemas.dialects.common import FromOptimizer, Json, number
 
-LIMIT = 10_000_000  # steps of a recurrence; the rate is held beyond
+LIMIT = 1_000_000  # steps of a recurrence; the rate is held beyond
 Form = Literal["closed", "recursive"]
 
 
@@ -17,7 +17,7 @@ class TorchScheduler(FromOptimizer):
     """A scheduler that computes each rate from the step alone."""
 
     form: Form = "closed"
-    """Which of torch's two formulas: of the step alone, or from the rate before, as `step()` computes."""
+    """Of the step alone, or from the rate before, as `step()` computes: up to step 1,000,000, and held beyond."""
 
     def update(self, value: str, step: str) -> str:
         """The rate at local step `step` >= 1, given the one before; both are expressions."""
@@ -62,6 +62,6 @@ class Recursive(TorchScheduler):
         return iterate(start * self.gain(), self.update("value", "step"))
 
 
-def iterate(start: float, update: str, limit: int = LIMIT) -> Json:
+def iterate(start: float, update: str) -> Json:
     """A recurrence."""
-    return {"kind": "iterate", "start": start, "update": update, "limit": limit}
+    return {"kind": "iterate", "start": start, "update": update, "limit": LIMIT}

@@ -19,7 +19,6 @@ from schemas.dialects.torch_base import Recursive, TorchScheduler, iterate
 from schemas.dialects.torch_cycles import TorchCyclicLR, TorchOneCycleLR
 from schemas.specs import Schedule, Spec
 
-LIMIT = 1_000_000  # steps of a recurrence of several schedulers
 SOURCE = "torch.optim.lr_scheduler.{}, PyTorch 2.13.0"
 
 Members = Annotated[list[Schedule], Field(min_length=1, max_length=64)]
@@ -175,13 +174,13 @@ def recurrence(node: Chain | Series, rate: float) -> Json:
     """The rates by the update of the members, whatever they are."""
     start = node.start(rate)
     if start is not None:
-        return iterate(start, node.update("value", "step"), LIMIT)
+        return iterate(start, node.update("value", "step"))
     return _shifted(node.first(number(rate)), node.update("value", "(step - 1)"))
 
 
 def _shifted(first: str, update: str) -> Json:
     """A recurrence whose first value is an expression; `update` writes its step as (step - 1)."""
-    return clock(iterate(0.0, f"where(step == 1, {first}, {update})", LIMIT), 1.0)
+    return clock(iterate(0.0, f"where(step == 1, {first}, {update})"), 1.0)
 
 
 def _start(node: Node, value: float) -> float | None:
