@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -119,6 +120,19 @@ def test_compose_starts_the_image_on_a_volume_with_a_health_check() -> None:
     assert service["environment"]["LOCKSTEP_DATABASE_URL"].startswith(f"sqlite:///{folder}/")
     assert service["ports"] == ["127.0.0.1:8000:8000"]
     assert "readyz" in service["healthcheck"]["test"][-1]
+
+
+def test_the_manifest_is_valid_and_never_doubles_a_service_on_sqlite() -> None:
+    documents = list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yaml").read_text()))
+    for document in documents:
+        kubernetes_validate.validate(document, "1.31", strict=True)
+    by_kind = {document["kind"]: document["spec"] for document in documents}
+    deployment = by_kind["Deployment"]
+    assert deployment["replicas"] == 1
+    assert deployment["strategy"] == {"type": "Recreate"}
+    container = deployment["template"]["spec"]["containers"][0]
+    assert container["image"] == f"lockstep:{toml('pyproject.toml')['project']['version']}"
+    assert by_kind["Service"]["selector"] == deployment["selector"]["matchLabels"]
 
 
 def test_the_image_runs_as_a_plain_user_and_stops_on_sigterm() -> None:
