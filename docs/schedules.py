@@ -12,13 +12,11 @@ from typing import Any
 
 from app.control.importing import imported
 from app.schedules import resolve
-from app.schedules.catalogue import catalogue, run_example
+from app.schedules.catalogue import catalogue
 from schemas.importing import Import
 from schemas.plans import COUPLED, Plan
 
 PAGE = Path(__file__).with_name("schedules.md")
-COLUMNS = 60
-BLOCKS = "▁▂▃▄▅▆▇█"
 LARGEST = 2**53
 HEAD = """# Every kind of schedule
 
@@ -109,8 +107,6 @@ def _anchor(kind: str) -> str:
 
 def _section(entry: dict[str, Any]) -> str:
     shown = entry["values"]
-    steps = [round(shown[-1][0] * column / (COLUMNS - 1)) for column in range(COLUMNS)]
-    curve = _curve([value for _, value in run_example(entry["example"], steps)])
     found = f" Also found as {', '.join(entry['aliases'])}." if entry["aliases"] else ""
     table = [f"step   {_row(step for step, _ in shown)}", f"value  {_row(f'{value:.4g}' for _, value in shown)}"]
     parts = [
@@ -121,21 +117,13 @@ def _section(entry: dict[str, Any]) -> str:
         _parameters(entry["parameters"]),
         f"Source: {entry['source']}.{found}",
         f"```json\n{json.dumps(entry['example'])}\n```",
-        "\n".join(["```text", curve, *table, "```"]),
+        "\n".join(["```text", entry["curve"], *table, "```"]),
     ]
     return "\n\n".join(parts)
 
 
 def _row(cells: Any) -> str:
     return " ".join(f"{cell!s:>9}" for cell in cells)
-
-
-def _curve(values: list[float]) -> str:
-    low, high = min(values), max(values)
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        return BLOCKS[3] * len(values)
-    scale = (len(BLOCKS) - 1) / (high - low)
-    return "".join(BLOCKS[int((value - low) * scale + 0.4999)] for value in values)  # no tie that a last bit decides
 
 
 def _parameters(schema: dict[str, Any]) -> str:

@@ -204,6 +204,8 @@ class Kind(Model):
     example: dict[str, Any]
     values: list[tuple[int, float]]
     """(step, value) of the example at its ends and joins, in a run of 100 steps, 10 in an epoch."""
+    curve: str
+    """The example from step 0 to the last of `values`, as a line of blocks."""
 
 
 class KindList(Model):

@@ -23,6 +23,7 @@ from schemas.importing import Import, Imported
 
 OCTETS = "application/octet-stream"
 SVG, PNG = "image/svg+xml", "image/png"
+PICTURES = {"svg": SVG, "png": PNG}
 EXAMPLES = {
     "schedule": {
         "summary": "A cosine after a warm-up, every tenth step",
@@ -111,9 +112,19 @@ def kinds(q: Annotated[str, Query(max_length=200, description="part of a name or
     return JSONResponse(schedules.kinds(q))
 
 
-@router.get("/{kind}", response_model=Kind, summary="One kind")
-def kind(kind: str) -> Response:
-    """The kind of this name; 404 with the nearest names where there is none."""
+@router.get(
+    "/{kind}",
+    response_model=Kind,
+    summary="One kind",
+    responses={200: {"content": {SVG: {"schema": {"type": "string"}}, PNG: {"schema": {"type": "string"}}}}},
+)
+def kind(request: Request, kind: str) -> Response:
+    """The kind of this name; 404 with the nearest names where there is none.
+
+    By `Accept: image/svg+xml` or `image/png`, a picture of its example.
+    """
+    if picture := _picture(request):
+        return Response(schedules.kind_plot(kind, picture), media_type=PICTURES[picture])
     return JSONResponse(schedules.kind(kind))
 
 
@@ -151,9 +162,15 @@ def explain(body: Annotated[Explain, Body(openapi_examples=EXPLAIN_EXAMPLES)]) -
 )
 def plot(request: Request, body: Annotated[Plot, Body(openapi_examples=PLOT_EXAMPLES)]) -> Response:
     """SVG, or PNG by `Accept: image/png`; phases of the first curve are shaded, marks are vertical lines."""
+    picture = _picture(request) or "svg"
+    return Response(schedules.plot(body, picture), media_type=PICTURES[picture])
+
+
+def _picture(request: Request) -> str | None:
+    """The kind of picture that is accepted first, if any."""
     accept = request.headers.get("accept", "")
-    kind = "png" if PNG in accept and SVG not in accept.split(PNG)[0] else "svg"
-    return Response(schedules.plot(body, kind), media_type=PNG if kind == "png" else SVG)
+    named = [(accept.index(media_type), kind) for kind, media_type in PICTURES.items() if media_type in accept]
+    return min(named)[1] if named else None
 
 
 @router.post("/import", response_model=Imported, summary="A schedule from a library's own configuration")

@@ -13,7 +13,7 @@ from app.errors import Invalid, NotFound, TooLarge
 from app.schedules import CompiledPlan, compile_plan, decimate, resolve
 from app.schedules.arrays import groups
 from app.schedules.build import lower
-from app.schedules.catalogue import catalogue, find
+from app.schedules.catalogue import LENGTHS, catalogue, find
 from app.schedules.compiled import compile_folded, follows_metric
 from app.schedules.explain import segments, summary
 from app.schedules.pitfalls import pitfalls
@@ -204,6 +204,15 @@ def kind(name: str) -> dict[str, Any]:
         hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /v1/schedules lists them all"
         raise NotFound(f"there is no kind {name!r}{hint}", suggestions=near)
     return known[name]
+
+
+def kind_plot(name: str, kind_of_picture: str) -> bytes:
+    """A picture of a kind's example. Raises as `kind`, and `Invalid` for what is no curve of its own."""
+    entry = kind(name)
+    if name == "track":
+        raise Invalid.at("", "a derived track has no curve of its own")
+    run = {"schedule": entry["example"], "steps": {"stop": entry["values"][-1][0] + 1}, "title": name, **LENGTHS}
+    return plot(Plot.model_validate(run), kind_of_picture)
 
 
 def _steps(request: Evaluate, plan: Plan) -> StepRange | list[int]:

@@ -15,6 +15,8 @@ from schemas.specs import Spec
 
 LENGTHS = {"total_steps": 100, "steps_per_epoch": 10}  # of the run in which examples are evaluated
 METRIC = [1.0] * 50  # what examples that follow a metric are told: no progress
+COLUMNS = 60
+BLOCKS = "▁▂▃▄▅▆▇█"
 FAR = 1_000_000  # joins beyond it are not shown
 SCHEDULE = {"type": "object", "title": "Schedule", "description": "Any schedule: an object with `kind`."}
 
@@ -53,6 +55,15 @@ def run_example(example: dict[str, Any], steps: list[int] | None = None) -> list
     return [(step, float(last[step].at("x", [step])[0])) for step in steps]
 
 
+def _blocks(values: list[float]) -> str:
+    """A curve as a line of text."""
+    low, high = min(values), max(values)
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        return BLOCKS[3] * len(values)
+    scale = (len(BLOCKS) - 1) / (high - low)
+    return "".join(BLOCKS[int((value - low) * scale + 0.4999)] for value in values)  # no tie that a last bit decides
+
+
 def _rank(wanted: str, entry: dict[str, Any]) -> int | None:
     """0 for the best; None for no likeness. The name counts for more than an alias, both for more than the summary."""
     kind, aliases = _plain(entry["kind"]), [_plain(alias) for alias in entry["aliases"]]
@@ -77,6 +88,8 @@ def _plain(name: str) -> str:
 
 
 def _entry(kind: str, model: type[Spec], schema: dict[str, Any]) -> dict[str, Any]:
+    values = run_example(model.example)
+    steps = [round(values[-1][0] * column / (COLUMNS - 1)) for column in range(COLUMNS)]
     summary, _, notes = inspect.cleandoc(model.__doc__ or "").partition("\n\n")
     return {
         "kind": kind,
@@ -87,7 +100,8 @@ def _entry(kind: str, model: type[Spec], schema: dict[str, Any]) -> dict[str, An
         "source": model.source or "Lockstep",
         "aliases": list(model.aliases),
         "example": model.example,
-        "values": run_example(model.example),
+        "values": values,
+        "curve": _blocks([value for _, value in run_example(model.example, steps)]),
     }
 
 

@@ -85,6 +85,16 @@ def test_catalogue(http: TestClient) -> None:
     assert (missing.status_code, missing.json()["type"]) == (404, "urn:lockstep:problem:not-found")
 
 
+def test_the_picture_of_a_kind(http: TestClient) -> None:
+    for name in ("ramp", "torch.OneCycleLR", "fvcore.CosineParamScheduler", "reduce_on_plateau"):
+        svg = http.get(f"/v1/schedules/{name}", headers={"accept": "image/svg+xml"})
+        assert (svg.status_code, svg.headers["content-type"]) == (200, "image/svg+xml")
+        assert name in svg.text
+    png = http.get("/v1/schedules/ramp", headers={"accept": "image/png, image/svg+xml"})
+    assert png.content.startswith(b"\x89PNG")
+    assert http.get("/v1/schedules/track", headers={"accept": "image/png"}).status_code == 422
+
+
 def test_examples_in_the_documentation_work(http: TestClient) -> None:
     paths = http.get("/openapi.json").json()["paths"]
     for path in (f"/v1/schedules/{call}" for call in ("evaluate", "explain", "plot", "import")):
