@@ -1,8 +1,10 @@
 """Wiring and the `lockstep-server` command. Nothing happens at import."""
 
 import argparse
+import json
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -86,6 +88,16 @@ def serve(settings: Settings, host: str, port: int) -> None:
         store.close()
 
 
+def openapi() -> str:
+    """The API document of this code, as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"sqlite:///{folder}/lockstep.db")
+        try:
+            return json.dumps(create_app(Settings(), store).openapi(), indent=1, ensure_ascii=False)
+        finally:
+            store.close()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The `lockstep-server` command."""
     parser = argparse.ArgumentParser(prog="lockstep-server", description="The Lockstep service.")
@@ -99,13 +111,16 @@ def main(arguments: list[str] | None = None) -> int:
     upgrading = database_commands.add_parser("upgrade", help="bring the database to the schema of this release")
     for command in (serving, upgrading):
         command.add_argument("--database-url", help="sqlite:///FILE or postgresql://…; default $LOCKSTEP_DATABASE_URL")
+    commands.add_parser("openapi", help="print the API document (kept as app/api/assets/openapi.json)")
     given = parser.parse_args(arguments)
     settings = Settings.from_environment()
-    if given.database_url:
+    if getattr(given, "database_url", None):
         settings = replace(settings, database_url=given.database_url)
     try:
         if given.command == "serve":
             serve(settings, given.host, given.port)
+        elif given.command == "openapi":
+            print(openapi())
         else:
             upgrade(settings.database_url)
             print("the database has the schema of this release")

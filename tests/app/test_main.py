@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.api.docs import ASSETS
 from app.main import main
 from tests.service import Service, running
 
@@ -64,6 +65,14 @@ def test_the_openapi_document_has_every_call_with_its_problems(tmp_path: Path) -
         for operation in item.values():
             assert path in ("/healthz", "/readyz") or "4XX" in operation["responses"], path
             assert "422" not in operation["responses"], path
+
+
+def test_the_document_that_is_served_is_the_one_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openapi"]) == 0
+    current = capsys.readouterr().out
+    assert current == (ASSETS / "openapi.json").read_text(), (
+        "run: lockstep-server openapi > app/api/assets/openapi.json"
+    )
 
 
 def test_a_second_service_on_the_same_file_is_told_why_it_cannot_start(tmp_path: Path) -> None:
