@@ -16,6 +16,7 @@ README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANSWERS = (  # what the README shows of answers that are the same every time
     '{"steps":[0,5,10,100],"values":[0.0,0.05,0.1,0.0],"dtype":"float64"}',
+    '{"steps":[0,29,30,60],"values":[0.1,0.1,0.05,0.025],"dtype":"float64"}',
     """"errors": [{"pointer": "/action/factr", "detail": "there is no field 'factr' here; did you mean 'factor'?"}]""",
 )
 
