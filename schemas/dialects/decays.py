@@ -36,7 +36,7 @@ class Precise(Lowered):
 def single(value: float) -> float:
     """The nearest float32."""
     try:
-        nearest: float = unpack("f", pack("f", value))[0]
+        nearest: float = unpack("<f", pack("<f", value))[0]
     except OverflowError:
         raise ValueError(f"{value:g} is too large for float32.") from None
     return nearest
