@@ -3,6 +3,7 @@
 import inspect
 import re
 from functools import cache
+from math import inf
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -51,8 +52,10 @@ def run_example(example: dict[str, Any], steps: list[int] | None = None) -> list
     if steps is None:
         joins = [step for step, _ in pieces[1:4]] or pieces[0][1].joins("x", 1, FAR)[:3] or [100]
         steps = sorted({0, 1, *joins, *(join - 1 for join in joins), 2 * joins[-1]})
-    last = {step: [compiled for since, compiled in pieces if since <= step][-1] for step in steps}
-    return [(step, float(last[step].at("x", [step])[0])) for step in steps]
+    values: list[float] = []
+    for (since, compiled), until in zip(pieces, [*(since for since, _ in pieces[1:]), inf], strict=True):
+        values += compiled.at("x", [step for step in steps if since <= step < until]).tolist()
+    return list(zip(steps, values, strict=True))
 
 
 def _blocks(values: list[float]) -> str:

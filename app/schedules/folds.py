@@ -117,7 +117,8 @@ def _kept(fold: MetricFold, number: float) -> float:
     return to_float32(number) if fold.dtype == "float32" else float(number)
 
 
-def _better(fold: MetricFold, metric: float, best: float | None) -> bool:
+def _better(fold: MetricFold, metric: float, best: float | None, scalar: Scalar) -> bool:
+    """Whether a report is a gain. The line is rounded once, as compilers fuse a multiplication and an addition."""
     if best is None:
         return True
     sign = 1.0 if fold.mode == "min" else -1.0
@@ -127,12 +128,13 @@ def _better(fold: MetricFold, metric: float, best: float | None) -> bool:
     elif fold.threshold_mode == "abs":
         line = best - sign * fold.threshold
     elif fold.threshold_mode == "signed":
-        line = best * (1.0 - sign * fold.threshold)
+        line = best * float(scalar(1.0 - sign * fold.threshold))
     elif fold.threshold_mode == "signed_share":
         line = best - sign * (best * fold.threshold)
     elif not isinf(best):
         line = best - sign * (abs(best) * fold.threshold)
-    return sign * _kept(fold, metric) < sign * _kept(fold, line - sign * fold.margin)
+    line -= sign * float(scalar(fold.margin))
+    return sign * _kept(fold, scalar(metric)) < sign * _kept(fold, scalar(line))
 
 
 def _reduced(fold: ReduceOnPlateau | Greedy, factor: float) -> float:
@@ -147,7 +149,7 @@ def _plateau(fold: ReduceOnPlateau, state: State, metric: float, scalar: Scalar)
     if count < fold.window:
         return {**state, "count": count, "mean": float(mean)}
     best, bad, waiting, factor = state["best"], state["bad"], state["waiting"], scalar(state["factor"])
-    better = _better(fold, mean, best if best is None else scalar(best))
+    better = _better(fold, float(mean), best, scalar)
     state = {**state, "count": 0, "mean": 0.0}
     if waiting and fold.cooldown_style == "ignore":
         return {**state, "waiting": waiting - 1}
@@ -178,7 +180,7 @@ def _greedy(fold: Greedy, state: State, metric: float, scalar: Scalar) -> State:
     if state["waiting"]:
         return {**new, "waiting": state["waiting"] - 1, "good": 0, "bad": 0}
     best, factor = state["best"], scalar(state["factor"])
-    better = _better(fold, mean, best if best is None else scalar(best))
+    better = _better(fold, float(mean), best, scalar)
     good, bad = (state["good"] + 1, 0) if better else (0, state["bad"] + 1)
     new |= {"good": good, "bad": bad, "best": float(mean) if better else best}
     if good > fold.patience:
