@@ -24,24 +24,25 @@ REVISIONS: dict[int, dict[str, Any]] = {
 
 
 class Revised:
-    """A service with the run `job`, whose rates have no short decimals, and its controller."""
+    """A service with a run whose rates have no short decimals, and its controller."""
 
-    def __init__(self) -> None:
-        self.service = FakeService(lambda step: 0.1 * 0.97**step, lead=LEAD)
-        self.options: dict[str, Any] = {"run": "job", "plan": PLAN, "transport": self.service.transport}
+    def __init__(self, name: str = "job", service: FakeService | None = None) -> None:
+        self.name = name
+        self.service = service or FakeService(lambda step: 0.1 * 0.97**step, lead=LEAD)
+        self.options: dict[str, Any] = {"run": name, "plan": PLAN, "transport": self.service.transport}
         self._client = Client(transport=self.service.transport)
         self._posted: set[int] = set()
 
     @property
     def run(self) -> FakeRun:
         """The run, once somebody created it."""
-        return self.service.runs["job"]
+        return self.service.runs[self.name]
 
     def passed(self, step: int) -> None:
         """Tell the controller where the training is: it posts what is due, each revision once."""
         if step in REVISIONS and step not in self._posted:
             self._posted.add(step)
-            self._client.revise("job", REVISIONS[step])
+            self._client.revise(self.name, REVISIONS[step])
 
     def committed(self, start: int = 0, stop: int = STEPS) -> list[float]:
         """The committed rates."""
@@ -61,8 +62,9 @@ class Revised:
 class Remote(Revised):
     """The same from inside a rank of a job, over HTTP; rank 0 is the controller."""
 
-    def __init__(self, url: str) -> None:
-        self.options = {"run": "job", "plan": PLAN, "url": url}
+    def __init__(self, url: str, name: str = "job") -> None:
+        self.name = name
+        self.options = {"run": name, "plan": PLAN, "url": url}
         self._client = Client(url)
         self._posted = set() if os.environ["RANK"] == "0" else set(REVISIONS)
 
