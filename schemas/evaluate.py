@@ -130,8 +130,8 @@ class Explained(Model):
     minimum: Extreme
     maximum: Extreme
     monotonic: Literal["constant", "rising", "falling"] | None
-    area: float
-    """The sum of the values over all steps."""
+    area: float | None
+    """The sum of the values over all steps; none where it is too large for a float64."""
     warnings: list[Warned]
 
 

@@ -289,7 +289,7 @@ def _join(parts: Parts) -> Spec:
     line, spec = parts.line, parts.spec
     if line.held or line.at != line.start or line.end != line.to:
         held: dict[str, bool] = {"held": True} if line.held else {}
-        if max(line.to, line.end) > MAX_STEP:
+        if not line.start < line.to <= MAX_STEP or max(line.end, line.at) > MAX_STEP:
             raise Invalid.at("", "the change leads beyond step 2**53")
         spec = native.Clock(kind="clock", of=spec, from_=line.start, at=line.at, to=line.to, end=line.end, **held)
     for factor in reversed(parts.factors):

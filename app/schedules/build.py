@@ -1,6 +1,8 @@
 """From specs to curves: `lower` turns any spec into native kinds, `build` turns native kinds into curves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from app.errors import Invalid
 from app.schedules import combine, curves
 from app.schedules.cosine import CosineRamp
 from app.schedules.curves import Curve
-from app.schedules.formula import CONSTANTS, FUNCTIONS, FormulaError, Node, parse, uses
+from app.schedules.formula import CONSTANTS, FUNCTIONS, FormulaError, Node, parse
 from app.schedules.recurrence import Iterate, to_float32
 from app.schedules.tree import map_children
 from schemas import schedules as native
@@ -20,25 +22,43 @@ from schemas.shorthands import Warmup
 from schemas.specs import Lowered, Spec
 
 MAX_LOWERED_NODES = 100_000
-MAX_ITERATIONS = 100_000_000  # operations that a recurrence may take to reach its limit
+MAX_ITERATIONS = 100_000_000  # operations that all recurrences together may take to reach their limits
 FORMULA_NAMES = frozenset({"step"})
 ITERATE_NAMES = frozenset({"step", "value"})
 
 Scalar = type[np.floating[Any]]
 
 
-def lower(spec: Spec, pointer: str = "", scalar: Scalar = np.float64) -> Spec:
-    """The same schedule in native kinds only. Durations must be resolved.
+@dataclass
+class Budget:
+    """What the schedules of one plan may come to, all together."""
+
+    nodes: int = MAX_LOWERED_NODES
+    iterations: int = MAX_ITERATIONS
+
+    def spend(self, spec: Spec, pointer: str) -> None:
+        """Take one schedule off. Raises `Invalid` when there is not enough left."""
+        self.nodes -= 1
+        if self.nodes < 0:
+            raise Invalid.at(pointer, f"this lowers to more than {MAX_LOWERED_NODES:,} schedules")
+        if isinstance(spec, native.Iterate):
+            _parse(spec.update, ITERATE_NAMES, f"{pointer}/update")
+            self.iterations -= spec.limit * _operations_a_step(spec.update)
+            if self.iterations < 0:
+                raise Invalid.at(
+                    f"{pointer}/limit", f"more than {MAX_ITERATIONS:,} operations to the limit; lower `limit`"
+                )
+
+
+def lower(spec: Spec, pointer: str = "", scalar: Scalar = np.float64, budget: Budget | None = None) -> Spec:
+    """The same schedule in native kinds only, at most as many as the budget has. Durations must be resolved.
 
     Raises `Invalid` at the schedule whose parameters make no curve.
     """
-    budget = MAX_LOWERED_NODES
+    budget = budget or Budget()
 
     def visit(spec: Spec, pointer: str, scalar: Scalar) -> Spec:
-        nonlocal budget
-        budget -= 1
-        if budget < 0:
-            raise Invalid.at(pointer, f"This lowers to more than {MAX_LOWERED_NODES} schedules.")
+        budget.spend(spec, pointer)
         if isinstance(spec, Lowered):
             try:
                 return visit(schedule(spec.lower()), pointer, scalar)
@@ -56,6 +76,11 @@ def lower(spec: Spec, pointer: str = "", scalar: Scalar = np.float64) -> Spec:
 
 def build(spec: Spec, scalar: Scalar = np.float64) -> Curve:
     """The curve of a native spec, computing in the precision `scalar`."""
+    with np.errstate(all="ignore"):  # a number that float32 cannot hold is infinite there, and refused as a value
+        return _built(spec, scalar)
+
+
+def _built(spec: Spec, scalar: Scalar) -> Curve:
     return _BUILDERS[type(spec)](spec, scalar)
 
 
@@ -63,11 +88,6 @@ def _check(spec: Spec, pointer: str) -> None:
     """Refuse what only the engine can tell is wrong."""
     if isinstance(spec, native.Formula):
         _parsed(spec, pointer)
-    elif isinstance(spec, native.Iterate):
-        update = _parse(spec.update, ITERATE_NAMES, f"{pointer}/update")
-        work = spec.limit * (1 + sum(1 for node in _nodes(update) if node.args and uses(node, "value")))
-        if work > MAX_ITERATIONS:
-            raise Invalid.at(f"{pointer}/limit", f"{work:,} operations are too many; lower `limit`")
     elif isinstance(spec, native.Repeat) and spec.whole_steps and float(spec.steps) < 1:
         raise Invalid.at(f"{pointer}/steps", "whole steps need a cycle of at least 1 step")
 
@@ -89,17 +109,23 @@ def _parsed(spec: native.Formula, pointer: str = "") -> tuple[dict[str, Node], N
     return let, _parse(spec.expression, FORMULA_NAMES | frozenset(let), f"{pointer}/expression")
 
 
-def _nodes(node: Node) -> Iterator[Node]:
-    yield node
-    for arg in node.args:
-        yield from _nodes(arg)
+@lru_cache(maxsize=1024)
+def _operations_a_step(update: str) -> int:
+    """How many operations a step of a recurrence takes; the parts without `value` are worked out on arrays."""
+
+    def visit(node: Node) -> tuple[bool, int]:
+        found = [visit(arg) for arg in node.args]
+        mentions = (node.name == "value" and not node.args) or any(inner for inner, _ in found)
+        return mentions, sum(count for _, count in found) + bool(node.args and mentions)
+
+    return 1 + visit(parse(update, ITERATE_NAMES))[1]
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return f"These parameters make no number: {error}." if isinstance(error, ArithmeticError) else str(error)
+    return f"these parameters make no number: {error}" if isinstance(error, ArithmeticError) else str(error)
 
 
 def _warmup(spec: Warmup, scalar: Scalar) -> Spec:
@@ -154,45 +180,45 @@ def _iterate(spec: native.Iterate, scalar: Scalar) -> Curve:
 def _sequence(spec: native.Sequence, scalar: Scalar) -> Curve:
     lengths = [float(phase.steps) for phase in spec.phases[:-1] if phase.steps is not None]
     starts = np.cumsum([0.0, *lengths]).astype(scalar)
-    return combine.Sequence(starts, tuple(build(phase.schedule, scalar) for phase in spec.phases))
+    return combine.Sequence(starts, tuple(_built(phase.schedule, scalar) for phase in spec.phases))
 
 
 def _repeat(spec: native.Repeat, scalar: Scalar) -> Curve:
     return combine.Repeat.over(
-        build(spec.of, scalar), scalar(spec.steps), spec.growth, scalar(spec.decay), spec.whole_steps
+        _built(spec.of, scalar), scalar(spec.steps), spec.growth, scalar(spec.decay), spec.whole_steps
     )
 
 
 def _sum(spec: native.Sum, scalar: Scalar) -> Curve:
-    return combine.Fold(np.add, tuple(build(term, scalar) for term in spec.of))
+    return combine.Fold(np.add, tuple(_built(term, scalar) for term in spec.of))
 
 
 def _product(spec: native.Product, scalar: Scalar) -> Curve:
-    return combine.Fold(np.multiply, tuple(build(term, scalar) for term in spec.of))
+    return combine.Fold(np.multiply, tuple(_built(term, scalar) for term in spec.of))
 
 
 def _scale(spec: native.Scale, scalar: Scalar) -> Curve:
-    return combine.Scale(scalar(spec.factor), build(spec.of, scalar))
+    return combine.Scale(scalar(spec.factor), _built(spec.of, scalar))
 
 
 def _clamp(spec: native.Clamp, scalar: Scalar) -> Curve:
     low = -np.inf if spec.min is None else spec.min
     high = np.inf if spec.max is None else spec.max
-    return combine.Clamp(build(spec.of, scalar), scalar(low), scalar(high))
+    return combine.Clamp(_built(spec.of, scalar), scalar(low), scalar(high))
 
 
 def _clock(spec: native.Clock, scalar: Scalar) -> Curve:
     start, at, to, end = scalar(spec.from_), scalar(spec.at), scalar(spec.to), scalar(spec.end)
-    return combine.Clock(build(spec.of, scalar), start, at, to, end, spec.held)
+    return combine.Clock(_built(spec.of, scalar), start, at, to, end, spec.held)
 
 
 def _float32(spec: native.Float32, scalar: Scalar) -> Curve:
-    return combine.Float32(build(spec.of, np.float32))
+    return combine.Float32(_built(spec.of, np.float32))
 
 
 def _fold(spec: MetricFold, scalar: Scalar) -> Curve:
     factor = to_float32(spec.factor) if spec.dtype == "float32" else spec.factor
-    return combine.Scale(scalar(factor), build(spec.of, scalar))
+    return combine.Scale(scalar(factor), _built(spec.of, scalar))
 
 
 _BUILDERS: dict[type[Spec], Callable[[Any, Scalar], Curve]] = {

@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from app.schedules.arrays import Array, groups
-from app.schedules.curves import Curve, Number
+from app.schedules.curves import SHORTEST, Curve, Number
 from schemas.base import MAX_STEP
 
 MAX_CYCLES = 100_000  # of different lengths that are told apart
@@ -121,13 +121,14 @@ class Clock(Curve):
     def joins(self, low: float, high: float) -> Iterator[float]:
         if low < self.start <= high:
             yield float(self.start)
-        pace = 1.0 if self.held else float((self.end - self.at) / (self.to - self.start))
+        pace = 1.0 if self.held else (float(self.end) - float(self.at)) / (float(self.to) - float(self.start))
         zero = float(self.start) - float(self.at) / pace if pace else np.inf  # it reads 0 on one side of this
         if low < zero <= high and not (self.held and zero > self.start):
             yield zero
         if pace and not (self.held and low >= self.start):
             until = min(high, float(self.start)) if self.held else high
-            first, last = sorted(self.reading(np.array([low, until])).tolist())
+            with np.errstate(all="ignore"):
+                first, last = sorted(self.reading(np.array([low, until])).tolist())
             for join in self.of.joins(first, last):
                 yield float(self.start) + (join - float(self.at)) / pace
 
@@ -203,6 +204,8 @@ class Repeat(Curve):
 
     def joins(self, low: float, high: float) -> Iterator[float]:
         same = len(self.lengths) == 1
+        if same and self.lengths[0] < SHORTEST:
+            return
         cycle = max(int(low // float(self.lengths[0])) if same else int(np.searchsorted(self.starts, low)) - 1, 0)
         while same or cycle < len(self.lengths):
             length = float(self.lengths[0 if same else cycle])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from app.errors import Invalid
-from app.schedules.build import build, lower
+from app.schedules.build import Budget, build, lower
 from app.schedules.curves import Curve
 from app.schedules.durations import resolve
 from app.schedules.folds import MAX_CHANGED, cost, factors, has_folds
@@ -138,8 +138,9 @@ def _compile(plan: Plan) -> CompiledPlan:
 
 
 def _lowered(plan: Plan) -> dict[str, Spec]:
+    budget = Budget()
     return {
-        name: lower(track, f"/tracks/{escape(name)}")
+        name: lower(track, f"/tracks/{escape(name)}", budget=budget)
         for name, track in plan.tracks.items()
         if not isinstance(track, TrackSpec)
     }

@@ -47,22 +47,29 @@ class CosineRamp(Ramp):
         """In place: from the two products of angle addition to values."""
         values += products
         values += self.start + (self.end - self.start) / 2
+        self._clip(values)
+
+    def _clip(self, values: Array) -> None:
         np.clip(values, min(self.start, self.end), max(self.start, self.end), out=values)
 
+    def _between(self, u: Array) -> Array:
+        """The values at times between the steps."""
+        values = super().__call__(u)
+        self._clip(values)
+        return values
+
     def __call__(self, u: Array) -> Array:
-        if self.steps == 0:
-            return super().__call__(u)
-        whole: NDArray[np.bool_] = u == np.floor(u)
-        if not whole.any():
-            return super().__call__(u)
+        whole: NDArray[np.bool_] = (u == np.floor(u)) & (u <= MAX_STEP)
+        if self.steps == 0 or not whole.any():
+            return self._between(u)
         q = np.floor(u / BLOCK)
         cosines, sines = self._places()
-        place = np.minimum(np.floor(u - q * BLOCK), len(cosines) - 1).astype(np.intp)
+        place = np.minimum(np.where(whole, u - q * BLOCK, 0), len(cosines) - 1).astype(np.intp)
         of_cosine, of_sine = self._blocks(q)
         values: Array = of_cosine * cosines[place]
         self._finished(values, of_sine * sines[place])
         if not whole.all():
-            np.copyto(values, super().__call__(u), where=~whole)
+            np.copyto(values, self._between(u), where=~whole)
         np.copyto(values, self.start, where=u == 0)
         np.copyto(values, self.end, where=u >= self.steps if self.past == "hold" else u == self.steps)
         return values

@@ -16,6 +16,7 @@ from app.schedules.formula import Node, evaluate, operations
 from app.schedules.shapes import SHAPES
 
 Number = np.floating[Any]
+SHORTEST = 2**-10  # steps; what comes again faster than this has no joins worth a name
 
 
 class Curve:
@@ -30,7 +31,10 @@ class Curve:
         out[:] = self(times(first, out))
 
     def joins(self, low: float, high: float) -> Iterator[float]:
-        """The times t, low < t <= high, at which one piece of the curve ends and another begins, in no order."""
+        """The times t, low < t <= high, at which one piece of the curve ends and another begins, in no order.
+
+        There may be very many: take as many as you need.
+        """
         return iter(())
 
     def cost(self) -> int:
@@ -91,7 +95,7 @@ def _units(u: Array, steps: Number, staircase: bool) -> Array:
 
 
 def _stairs(steps: Number, staircase: bool, low: float, high: float) -> Iterator[float]:
-    if staircase:
+    if staircase and steps >= SHORTEST:
         first = np.floor(low / float(steps)) + 1
         while first * float(steps) <= high:
             yield float(first * float(steps))

@@ -1,6 +1,7 @@
 """What a schedule means: the pieces of its curve with their formulas, and what can be read off its values."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from app.schedules.build import build, lower
 from app.schedules.combine import Repeat
 from app.schedules.compiled import CompiledPlan
+from app.schedules.curves import SHORTEST
 from schemas import schedules as native
 from schemas.folds import MetricFold
 from schemas.specs import Spec
@@ -68,6 +70,8 @@ def segments(spec: Spec, plan: CompiledPlan, track: str, start: int, stop: int) 
 def summary(values: NDArray[np.float64], start: int, stride: int) -> dict[str, Any]:
     """What can be read off the values at start, start + stride, ...: ends, extremes, direction, area under them."""
     lowest, highest = int(np.argmin(values)), int(np.argmax(values))
+    with np.errstate(all="ignore"):
+        area = float(np.sum(values)) * stride
     up, down = bool(np.any(values[1:] > values[:-1])), bool(np.any(values[1:] < values[:-1]))
     return {
         "start_value": float(values[0]),
@@ -75,7 +79,7 @@ def summary(values: NDArray[np.float64], start: int, stride: int) -> dict[str, A
         "minimum": {"step": start + lowest * stride, "value": float(values[lowest])},
         "maximum": {"step": start + highest * stride, "value": float(values[highest])},
         "monotonic": {(False, False): "constant", (True, False): "rising", (False, True): "falling"}.get((up, down)),
-        "area": float(np.sum(values)) * stride,
+        "area": area if isfinite(area) else None,
     }
 
 
@@ -116,6 +120,8 @@ def _composed(spec: Spec, time: Time, step: float) -> str:
         case native.Sequence():
             phase, start = _phase(spec, time.at(step))
             return text(phase, time.then(1.0, -start), step)
+        case native.Repeat() if float(spec.steps) < SHORTEST:
+            return f"({text(spec.of, time, step)}), repeated every {number(float(spec.steps))} steps"
         case native.Repeat():
             cycle, inner = _cycle(spec, time, step)
             decay = "" if spec.decay == 1 else f"{number(spec.decay)}**{cycle}*"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import inf, isfinite
 
 import numpy as np
@@ -16,6 +17,7 @@ from schemas.shorthands import Warmup
 from schemas.specs import Lowered, Spec
 
 JUMP = 1e-6  # of the larger side; less is rounding
+MAX_JOINS = 1000  # looked at, of a part
 TAIL = 0.05  # of the run; holding one value for longer is worth a word
 
 
@@ -130,7 +132,8 @@ def _jump(before: Spec, length: float, after: Spec, step: float, pointer: str) -
 
 def _repeat(spec: native.Repeat, pointer: str) -> Iterator[Warned]:
     steps = float(spec.steps)
-    beyond = [join for join in build(lower(spec.of)).joins(steps, 2 * steps) if join > steps * (1 + JUMP)]
+    joins = islice(build(lower(spec.of)).joins(steps, 2 * steps), MAX_JOINS)
+    beyond = [join for join in joins if join > steps * (1 + JUMP)]
     if beyond:
         detail = f"what is repeated goes on until {max(beyond):g}, but a cycle ends after {steps:g} steps"
         yield Warned(code="cycle-cut", detail=detail, pointer=pointer)
@@ -146,8 +149,7 @@ def _fold(spec: MetricFold, pointer: str) -> Iterator[Warned]:
 
 
 def _epochs(spec: Spec, total: int, steps_per_epoch: float) -> Iterator[Warned]:
-    joins = list(build(lower(spec)).joins(0, float(total)))[:1000]
-    last = max(joins, default=0.0)
+    last = max(islice(build(lower(spec)).joins(0, float(total)), MAX_JOINS), default=0.0)
     if last and abs(last * steps_per_epoch - total) <= steps_per_epoch:
         detail = f'the curve ends at step {last:g}, which looks like epochs; write "{last:g}ep" for {total} steps'
         yield Warned(code="looks-like-epochs", detail=detail)

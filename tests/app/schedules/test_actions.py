@@ -170,6 +170,11 @@ def test_holding_past_the_end_and_without_an_end() -> None:
     assert value(held, 400) == pytest.approx(0.7, rel=1e-12)
 
 
+def test_nothing_resumes_beyond_the_last_step_there_is() -> None:
+    with pytest.raises(Invalid, match="beyond step"):
+        after(plan(), (5, {"kind": "hold"}), (2**53, {"kind": "resume"}))
+
+
 def test_a_stretch_after_the_end_moves_nothing() -> None:
     assert value(after(plan(), (2000, {"kind": "stretch", "total_steps": 3000}))[-1], 2500) == 0.0
 

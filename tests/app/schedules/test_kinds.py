@@ -121,7 +121,9 @@ def recurrence(t: int) -> float:
     return value
 
 
-@pytest.mark.parametrize(("schedule", "formula"), FORMULAS, ids=lambda case: str(case)[:100] if isinstance(case, dict) else "")
+@pytest.mark.parametrize(
+    ("schedule", "formula"), FORMULAS, ids=lambda case: str(case)[:100] if isinstance(case, dict) else ""
+)
 def test_formula(schedule: Json, formula: Any) -> None:
     steps = list(range(121))
     expected = [(formula or recurrence)(step) for step in steps]
@@ -192,7 +194,8 @@ def test_equal_cycles_far_out_are_counted_without_drift() -> None:
 def test_every_example_is_defined_everywhere(kind: str) -> None:
     steps = [0, 1, 2, 9, 10, 11, 99, 100, 101, 10**6, 2**31, 2**52 + 1, MAX_STEP - 1, MAX_STEP]
     values = curve(catalogue()[kind]["example"], steps)
-    assert all(isfinite(value) and value >= 0 for value in values)
+    assert all(isfinite(value) for value in values)
+    assert "." in kind or min(values) >= 0  # some libraries' schedules go below 0 past their end
     assert curve(catalogue()[kind]["example"], []) == []
 
 
@@ -253,7 +256,7 @@ def test_formulas(expression: str, reference: Any) -> None:
         (
             {"kind": "iterate", "start": 1.0, "update": "+".join(["value"] * 100), "limit": 10_000_000},
             "/limit",
-            "too many",
+            "100,000,000 operations",
         ),
         ({"kind": "repeat", "of": SAW, "steps": 0.5, "whole_steps": True}, "/steps", "at least 1 step"),
         ({"kind": "piecewise", "boundaries": [1], "values": [1.0]}, "", "need 2 values"),

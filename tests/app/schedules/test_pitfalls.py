@@ -87,6 +87,22 @@ def test_warnings(schedule: Any, lengths: Any, warnings: list[tuple[str, str]]) 
     assert warned(schedule, **lengths) == warnings
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"kind": "exponential", "start": 0.1, "rate": 1.0, "steps": 5e-324, "staircase": True},
+        {"kind": "cyclic", "low": 0.1, "high": 0.2, "up_steps": 5e-324},
+        {"kind": "repeat", "of": COSINE, "steps": 1e-300, "growth": 2.0},
+        {"kind": "clock", "of": COSINE, "to": 5e-324, "end": 100},
+    ],
+    ids=str,
+)
+def test_cycles_without_number_in_a_step_are_no_trap(schedule: Any) -> None:
+    lengths = {"total_steps": 50, "steps_per_epoch": 5.0}
+    answer = explain(Explain.model_validate({"schedule": schedule, **lengths}))
+    assert answer["steps"]["stop"] == 50
+
+
 def test_a_plan_is_explained_by_track() -> None:
     plan = {"tracks": {"a/lr": COSINE, "b/lr": {"kind": "track", "of": "a/lr", "factor": 2.0}}, "total_steps": 60}
     answer = explain(Explain.model_validate({"plan": plan}))
