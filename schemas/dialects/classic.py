@@ -185,7 +185,7 @@ class ClassicStepDecay(Lowered):
 
 
 class Recurrent(Lowered):
-    """A linear warm-up of whole epochs, then each rate from the one before."""
+    """A linear warm-up of whole epochs, then each rate from the one before, for 100,000 epochs."""
 
     lr: float
     """Rate after the warm-up."""
@@ -199,7 +199,7 @@ class Recurrent(Lowered):
         warmup = clock(ramp(0.0, self.lr, self.warmup_epochs), 1)
         if self.dtype == "float32":
             warmup = {"kind": "float32", "of": warmup}
-        decay = {"kind": "iterate", "start": self.lr, "update": update, "dtype": self.dtype}
+        decay = {"kind": "iterate", "start": self.lr, "update": update, "limit": 100_000, "dtype": self.dtype}
         return sequence((warmup, self.warmup_epochs), (clock(decay, 1), None))
 
 

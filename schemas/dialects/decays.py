@@ -59,14 +59,15 @@ def inverse_time(start: float, rate: float, steps: float = 1, *, power: float = 
     return formula(f"start / (1 + rate*{units})**power", start=start, rate=rate, steps=steps, power=power)
 
 
-def polynomial(start: float, end: float, steps: float, power: float = 1.0) -> Json:
-    """end + (start - end)*(1 - u/steps)^power, held at the end"""
-    if power == 1:
+def polynomial(start: float, end: float, steps: float, power: float = 1.0, *, cycle: bool = False) -> Json:
+    """end + (start - end)*(1 - u/steps)^power, held at the end; with `cycle` stretched to the next multiple of it."""
+    if power == 1 and not cycle:
         return ramp(start, end, steps)
-    if power > 0:
+    if power > 0 and not cycle:
         return ramp(start, end, steps, "polynomial", power=power)
-    held = "(start - end) * (1 - min(step, steps)/steps)**power + end"
-    return formula(held, start=start, end=end, steps=steps, power=power)
+    progress = "step/(steps * where(step == 0, 1, ceil(step/steps)))" if cycle else "min(step, steps)/steps"
+    value = "(start - end) * (1 - progress)**power + end"
+    return formula(value, start=start, end=end, steps=steps, power=power, progress=progress)
 
 
 def clamp(of: Json, **bounds: float) -> Json:

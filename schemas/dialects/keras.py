@@ -114,16 +114,8 @@ class KerasPolynomialDecay(Precise):
 
     def curve(self) -> Json:
         """ramp, polynomial; formula with cycle"""
-        if not self.cycle:
-            return polynomial(self.initial_learning_rate, self.end_learning_rate, self.decay_steps, self.power)
-        return formula(
-            "(initial - end) * (1 - step/total)**power + end",
-            initial=self.initial_learning_rate,
-            end=self.end_learning_rate,
-            power=self.power,
-            once=self.decay_steps,
-            total="once * where(step == 0, 1, ceil(step/once))",
-        )
+        ends = self.initial_learning_rate, self.end_learning_rate
+        return polynomial(*ends, self.decay_steps, self.power, cycle=self.cycle)
 
 
 class KerasInverseTimeDecay(Precise):
@@ -267,7 +259,8 @@ class KerasLearningRateScheduler(Precise):
     def lower(self) -> Json:
         """iterate, read one step ahead"""
         update = expression(self.schedule, epoch="step - 1", lr="value")
-        return clock({"kind": "iterate", "start": self.base_lr, "update": update, "dtype": self.dtype}, 1)
+        epochs = {"kind": "iterate", "start": self.base_lr, "update": update, "limit": 100_000, "dtype": self.dtype}
+        return clock(epochs, 1)
 
 
 MODELS: tuple[type[Spec], ...] = (

@@ -186,7 +186,8 @@ class NemoPolynomialDecayAnnealing(Warming):
 
     def decay(self) -> tuple[Json, int]:
         start = self.warmup()
-        return cycled(self, self.max_steps - start, self.power, cycle=self.cycle), start
+        steps = max(self.max_steps - start, 0)
+        return polynomial(self.rate(), self.min_lr, steps, self.power, cycle=self.cycle), start
 
 
 class NemoCosineAnnealing(Ends):
@@ -299,21 +300,6 @@ class NemoNoamAnnealing(Ends):
             s="max(1, step)",
             value=f"base * (width**-0.5 * {shape})",
         )
-
-
-def cycled(scheduler: Ends, steps: int, power: float, *, cycle: bool) -> Json:
-    """A polynomial from the rate to `min_lr` in `steps` steps, held or stretched beyond."""
-    rate = scheduler.rate()
-    if not cycle or steps <= 0:
-        return polynomial(rate, scheduler.min_lr, max(steps, 0), power)
-    return formula(
-        "(first - last) * (1 - step/total)**power + last",
-        first=rate,
-        last=scheduler.min_lr,
-        power=power,
-        once=steps,
-        total="once * where(step == 0, 1, ceil(step/once))",
-    )
 
 
 MODELS: tuple[type[Spec], ...] = (

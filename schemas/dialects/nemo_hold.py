@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Literal
 
 from schemas.base import Step
 from schemas.dialects.common import Json, clock, constant, formula, ramp, sequence
-from schemas.dialects.decays import clamp, warmed
-from schemas.dialects.nemo import SOURCE, Share, Warming, cycled
+from schemas.dialects.decays import clamp, polynomial, warmed
+from schemas.dialects.nemo import SOURCE, Share, Warming
 from schemas.specs import Spec
 
 
@@ -122,8 +122,8 @@ class NemoPolynomialHoldDecayAnnealing(Holding):
 
     def decay(self) -> tuple[Json, int]:
         start = self.held()
-        length = self.max_steps - max(self.warmup(), start)
-        return cycled(self, length, self.power, cycle=self.cycle), start
+        steps = max(self.max_steps - max(self.warmup(), start), 0)
+        return polynomial(self.rate(), self.min_lr, steps, self.power, cycle=self.cycle), start
 
 
 class NemoNoamHoldAnnealing(Holding):
