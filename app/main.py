@@ -40,7 +40,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         yield
         await run_in_threadpool(control.reports.stop)
 
-    service = FastAPI(
+    service = windows.Service(
         title="Lockstep",
         version=VERSION,
         description=DESCRIPTION,
@@ -49,7 +49,6 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         separate_input_output_schemas=False,
     )
     service.state.control = control
-    service.add_middleware(windows.Shortcut)
     service.add_middleware(Guard, max_body_bytes=settings.max_body_bytes)
     problems.install(service)
     docs.install(service)

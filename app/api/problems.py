@@ -54,6 +54,11 @@ def problem(error: LockstepError) -> Response:
     return document(error.name, STATUS.get(error.name, 500), error.title, error.detail, **members)
 
 
+def mistake() -> Response:
+    """The answer where the service itself is at fault."""
+    return document("internal", 500, "Internal error", "Lockstep made a mistake; its log says which")
+
+
 def document(name: str, status: int, title: str, detail: str, **members: Any) -> Response:
     """A problem document."""
     body = {"type": f"urn:lockstep:problem:{name}", "title": title, "status": status, "detail": detail, **members}
@@ -96,7 +101,7 @@ def install(app: FastAPI) -> None:
         return answer
 
     async def bug(_request: Request, _error: Exception) -> Response:
-        return document("internal", 500, "Internal error", "Lockstep made a mistake; its log says which")
+        return mistake()
 
     app.add_exception_handler(LockstepError, ours)
     app.add_exception_handler(RequestValidationError, refused)

@@ -1,4 +1,4 @@
-"""The window call takes a shortcut past FastAPI's routing; nobody can tell from the answers."""
+"""The plain window call is answered in front of FastAPI; nobody can tell from the answers."""
 
 from collections.abc import Iterator
 from pathlib import Path
