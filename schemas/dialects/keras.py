@@ -238,7 +238,7 @@ class KerasLearningRateScheduler(Precise):
     """A function of the epoch and the rate before, as the callback calls it at the beginning of every epoch.
 
     The step is the epoch. The optimizer keeps the rate in float32 and hands that back to the function, which computes
-    in float64. It is computed up to epoch 1,000,000 and held beyond.
+    in float64. It is computed up to epoch 100,000 and held beyond.
     """
 
     kind: Literal["keras.LearningRateScheduler"]
