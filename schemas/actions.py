@@ -24,7 +24,7 @@ class ScaleAction(Model):
     @model_validator(mode="after")
     def _one_of_them(self) -> "ScaleAction":
         if (self.factor is None) == (self.to is None):
-            raise ValueError("`scale` takes `factor` or `to`, one of them.")
+            raise ValueError("`scale` takes `factor` or `to`, one of them")
         return self
 
 

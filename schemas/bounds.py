@@ -28,8 +28,8 @@ def check_size(data: Any) -> Any:
         else:
             continue
         if depth > MAX_DEPTH or nesting > MAX_NESTING:
-            raise PydanticCustomError("too_deep", "Schedules are nested more than {limit} deep.", {"limit": MAX_DEPTH})
+            raise PydanticCustomError("too_deep", "schedules are nested more than {limit} deep", {"limit": MAX_DEPTH})
         if nodes > MAX_NODES:
-            raise PydanticCustomError("too_many", "There are more than {limit} schedules.", {"limit": MAX_NODES})
+            raise PydanticCustomError("too_many", "there are more than {limit} schedules", {"limit": MAX_NODES})
         stack.extend((item, depth, nesting + 1) for item in inner if isinstance(item, dict | list | tuple))
     return data

@@ -24,7 +24,7 @@ def _duration(value: Any, *, positive: bool) -> int | float | str:
     bound = "above 0" if positive else "from 0"
     raise PydanticCustomError(
         "duration",
-        'A duration is a number of steps {bound} up to 2**53, or a text: "12ep" (epochs), "3%" (of total_steps).',
+        'a duration is a number of steps {bound} up to 2**53, or a text: "12ep" (epochs), "3%" (of total_steps)',
         {"bound": bound},
     )
 

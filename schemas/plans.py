@@ -68,7 +68,7 @@ class Plan(Model):
     @classmethod
     def _not_empty(cls, tracks: dict[str, Spec], info: ValidationInfo) -> dict[str, Spec]:
         if not tracks and info.data.get("preset", cls) is None:
-            raise ValueError("A plan needs a track, such as `lr`, or a `preset`.")
+            raise ValueError("a plan needs a track, such as `lr`, or a `preset`")
         return tracks
 
     @model_validator(mode="after")
@@ -78,13 +78,13 @@ class Plan(Model):
         base = len(tracks) - len(derived)
         if base > MAX_BASE_TRACKS or len(derived) > MAX_DERIVED_TRACKS:
             raise ValueError(
-                f"A plan has at most {MAX_BASE_TRACKS} base tracks and {MAX_DERIVED_TRACKS} derived (kind `track`)."
+                f"a plan has at most {MAX_BASE_TRACKS} base tracks and {MAX_DERIVED_TRACKS} derived (kind `track`)"
             )
         for name, track in derived.items():
             if track.of not in tracks:
-                raise ValueError(f"Track {name} derives from {track.of}, which is not in the plan.")
+                raise ValueError(f"track {name} derives from {track.of}, which is not in the plan")
             if track.of in derived:
-                raise ValueError(f"Track {name} derives from {track.of}, which is derived itself: name its base.")
+                raise ValueError(f"track {name} derives from {track.of}, which is derived itself: name its base")
         return self
 
     def all_tracks(self) -> dict[str, Spec]:

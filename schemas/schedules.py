@@ -67,7 +67,7 @@ class Ramp(Spec):
     def _exponential_is_positive(self) -> "Ramp":
         if self.shape == "exponential" and not (self.start > 0 and self.end > 0):
             raise ValueError(
-                "An exponential ramp needs `start` and `end` above 0; to reach 0, use `linear` or `cosine`."
+                "an exponential ramp needs `start` and `end` above 0; to reach 0, use `linear` or `cosine`"
             )
         return self
 
@@ -155,7 +155,7 @@ class Interpolate(Spec):
     @model_validator(mode="after")
     def _in_order(self) -> "Interpolate":
         if any(later[0] < earlier[0] for earlier, later in zip(self.points, self.points[1:], strict=False)):
-            raise ValueError("The first numbers of `points` must not decrease.")
+            raise ValueError("the first numbers of `points` must not decrease")
         return self
 
 
@@ -241,7 +241,7 @@ class Sequence(Spec):
     def _only_the_last_may_be_open(self) -> "Sequence":
         for index, phase in enumerate(self.phases[:-1]):
             if phase.steps is None:
-                raise ValueError(f"Phase {index} needs `steps`: only the last phase may lack it.")
+                raise ValueError(f"phase {index} needs `steps`: only the last phase may lack it")
         return self
 
 
@@ -361,7 +361,7 @@ class Clamp(Spec):
     @model_validator(mode="after")
     def _in_order(self) -> "Clamp":
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError("`min` must not be above `max`.")
+            raise ValueError("`min` must not be above `max`")
         return self
 
 
@@ -398,7 +398,7 @@ class Clock(Spec):
     @model_validator(mode="after")
     def _forwards(self) -> "Clock":
         if not self.from_ < self.to:
-            raise ValueError("`from` must be below `to`.")
+            raise ValueError("`from` must be below `to`")
         return self
 
 

@@ -115,9 +115,7 @@ def _ramp(
 ) -> Spec:
     value = _value(_inlined(plan, name), step)
     if action.shape == "exponential" and not (value > 0 and action.to > 0):
-        raise Invalid.at(
-            "/shape", f"An exponential ramp needs values above 0; {name} goes from {value} to {action.to}."
-        )
+        raise Invalid.at("/shape", f"an exponential ramp needs values above 0; {name} goes from {value} to {action.to}")
     ramp = native.Ramp(kind="ramp", start=value, end=action.to, steps=steps, shape=action.shape, power=action.power)
     return _join(Parts((), _line_from(step, 0.0, total), ramp))
 
@@ -148,7 +146,7 @@ def _times(factor: float, action: actions.ScaleAction | actions.BatchAction) -> 
     else:
         new, at = factor * (1.0 if action.factor is None else action.factor), "/factor"
     if not isfinite(new):
-        raise Invalid.at(at, "The factor that comes out is too large for a float64.")
+        raise Invalid.at(at, "the factor that comes out is too large for a float64")
     return new
 
 
@@ -157,7 +155,7 @@ def _factor_to(target: float, inner: float, name: str, step: int) -> float:
     factor = target / inner if inner else inf
     if not isfinite(factor):
         raise Invalid.at(
-            "/to", f"{name} is {inner} at step {step}, so no factor leads to {target}. Use `set`, `ramp` or `replace`."
+            "/to", f"{name} is {inner} at step {step}, so no factor leads to {target}; use `set`, `ramp` or `replace`"
         )
     near = (factor, nextafter(factor, inf), nextafter(factor, 0.0))
     return next((candidate for candidate in near if candidate * inner == target), factor)
@@ -171,16 +169,16 @@ def _on_clocks(plan: Plan, action: ClockAction, step: int) -> Plan:
     if isinstance(action, actions.ResumeAction):
         held = {name: parts for name, parts in taken.items() if parts.line.holds(step)}
         if not held:
-            raise NotHeld(f"Nothing is held at step {step}: {', '.join(names)} run on their clocks.")
+            raise NotHeld(f"nothing is held at step {step}: {', '.join(names)} run on their clocks")
         lines = {name: _resumed(parts.line, step) for name, parts in held.items()}
     elif isinstance(action, actions.HoldAction):
         running = {name: parts for name, parts in taken.items() if not parts.line.holds(step)}
         lines = {name: replace(parts.line.moved(step), held=True) for name, parts in running.items()}
     else:
         if total is None:
-            raise Invalid.at("/total_steps", "The plan has no `total_steps`, so there is no end to move.")
+            raise Invalid.at("/total_steps", "the plan has no `total_steps`, so there is no end to move")
         if action.total_steps <= step:
-            raise Invalid.at("/total_steps", f"The new end must be after step {step}, where the change takes effect.")
+            raise Invalid.at("/total_steps", f"the new end must be after step {step}, where the change takes effect")
         lines = {name: _stretched(parts.line, step, total, action.total_steps) for name, parts in taken.items()}
         total = action.total_steps
     return _checked(plan, {name: _join(replace(taken[name], line=line)) for name, line in lines.items()}, total)
@@ -204,7 +202,7 @@ def _replaced(plan: Plan, action: actions.ReplaceAction, step: int) -> Plan:
     dropped = sorted(set(plan.tracks) - set(new.tracks))
     if dropped:
         raise Invalid.at(
-            "/plan/tracks", f"The new plan lacks {', '.join(dropped[:5])}: a revision may add tracks but not drop one."
+            "/plan/tracks", f"the new plan lacks {', '.join(dropped[:5])}: a revision may add tracks but not drop one"
         )
     if action.at is None or action.at == step:
         return new
@@ -239,10 +237,10 @@ def _with_later_tracks(old: Plan, current: Plan) -> Plan:
 def _names(plan: Plan, chosen: Sequence[str] | None, default: Sequence[str]) -> list[str]:
     for index, name in enumerate(chosen or ()):
         if name not in plan.tracks:
-            raise Invalid.at(f"/tracks/{index}", f"The plan has no track {name}; it has {_some(plan)}.")
+            raise Invalid.at(f"/tracks/{index}", f"the plan has no track {name}; it has {_some(plan)}")
     names = list(dict.fromkeys(chosen or default))
     if any(name not in plan.tracks for name in names):
-        raise Invalid.at("/tracks", f"The plan has no track lr: say which tracks to change, of {_some(plan)}.")
+        raise Invalid.at("/tracks", f"the plan has no track lr: say which tracks to change, of {_some(plan)}")
     return names
 
 
@@ -256,7 +254,7 @@ def _value(track: Spec, step: int) -> float:
     with np.errstate(all="ignore"):
         value = float(build(lower(track))(np.array([float(step)]))[0])
     if not isfinite(value):
-        raise Invalid.at("", f"The value at step {step} is {value}, so there is nothing to start from.")
+        raise Invalid.at("", f"the value at step {step} is {value}, so there is nothing to start from")
     return value
 
 
@@ -306,10 +304,10 @@ def _checked(plan: Plan, tracks: dict[str, Spec], total: int | None) -> Plan:
     try:
         return Plan.model_validate(new.to_json())
     except ValidationError as error:
-        raise Invalid.at("", f"The change leads to a plan that is none: {error.errors()[0]['msg']}") from error
+        raise Invalid.at("", f"the change leads to a plan that is none: {error.errors()[0]['msg']}") from error
 
 
 def _total(steps: int, pointer: str) -> int:
     if steps > MAX_STEP:
-        raise Invalid.at(pointer, "The run would end beyond step 2**53.")
+        raise Invalid.at(pointer, "the run would end beyond step 2**53")
     return max(steps, 1)

@@ -58,15 +58,15 @@ def resolve_duration(
     number, unit = DURATION_TEXT.fullmatch(value).groups()  # type: ignore[union-attr]
     if unit == "%":
         if total_steps is None:
-            raise Invalid.at(pointer, f'"{value}" needs `total_steps`, the length of the run.')
+            raise Invalid.at(pointer, f'"{value}" needs `total_steps`, the length of the run')
         exact = Fraction(number) * total_steps / 100
     else:
         if steps_per_epoch is None:
-            raise Invalid.at(pointer, f'"{value}" needs `steps_per_epoch`.')
+            raise Invalid.at(pointer, f'"{value}" needs `steps_per_epoch`')
         exact = Fraction(number) * Fraction(steps_per_epoch)
     steps = floor(exact + Fraction(1, 2))
     if steps > MAX_STEP:
-        raise Invalid.at(pointer, f'"{value}" is {steps} steps, more than 2**53.')
+        raise Invalid.at(pointer, f'"{value}" is {steps} steps, more than 2**53')
     return steps
 
 
@@ -79,7 +79,7 @@ def _within(spec: Model, total_steps: int | None, steps_per_epoch: float | None,
             value = total_steps
         new = _each(value, lambda item, at: resolve_duration(item, total_steps, steps_per_epoch, at), at)
         if unit.positive and isinstance(value, str) and new == 0:
-            raise Invalid.at(at, f'"{value}" comes to 0 steps; it must be at least 1.')
+            raise Invalid.at(at, f'"{value}" comes to 0 steps; it must be at least 1')
         if new is not getattr(spec, name):
             changes[name] = new
     for name, parts in _part_fields(spec).items():
