@@ -30,7 +30,8 @@ $(stamp): pyproject.toml clients/pyproject.toml constraints.txt
 	@test -x $(bin)/python || { echo "Making .venv (a few minutes, once)"; $(PYTHON) -m venv .venv; }
 	@$(bin)/python -m pip install -qq --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
 	@$(bin)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,frameworks,plot]' -e ./clients
-	@$(bin)/python -m pip install -qq --disable-pip-version-check --no-deps "$$(grep '^timm==' constraints.txt)"
+	@$(bin)/python -m pip install -qq --disable-pip-version-check --no-deps \
+	    $$(grep -E '^(timm|torchtitan|spmd_types)==' constraints.txt)
 	@touch $@
 
 demo: $(stamp)

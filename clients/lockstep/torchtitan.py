@@ -1,0 +1,96 @@
+"""torchtitan, and whatever else takes a factor for `LambdaLR`: `Factor`, a function of the step."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+try:
+    import torch
+    import torch.distributed as dist
+except ImportError as error:  # pragma: no cover
+    raise ImportError("lockstep.torchtitan needs PyTorch: pip install torch") from error
+
+from lockstep import identity
+from lockstep.client import Document
+from lockstep.errors import Misused
+from lockstep.follower import Follower, Reading
+from lockstep.outage import FOLLOW, WAIT
+
+logger = logging.getLogger("lockstep")
+
+
+class Factor:
+    """The rates of a run as the factor of a `LambdaLR`: `factor(step)` is the rate where the optimizer's own is 1.0.
+
+        LRSchedulersContainer(optimizers, Factor(optimizers, "my-run", plan, url="http://lockstep:8000"))
+
+    Set the optimizer's rate to 1.0 in the config: any other base would round the product. A group with another base
+    keeps its ratio to the run's rate. torchtitan saves only the step, so a job resumes from the service, or from
+    `cache_dir`. With several ranks each fetches for itself, and the default `policy` is `wait`. `options` are those of
+    `lockstep.Follower`.
+
+    Raises `Misused` where no group has the rate 1.0, and what a `Follower` raises.
+    """
+
+    def __init__(
+        self,
+        optimizers: torch.optim.Optimizer | Iterable[torch.optim.Optimizer],
+        run: str | None = None,
+        plan: Document | None = None,
+        **options: Any,
+    ) -> None:
+        several = [optimizers] if isinstance(optimizers, torch.optim.Optimizer) else list(optimizers)
+        self._optimizer, self._index = _reference(several)
+        ranked = dist.is_available() and dist.is_initialized()
+        rank, ranks = (dist.get_rank(), dist.get_world_size()) if ranked else (identity.rank(), 1)
+        self._arguments = (run, plan)
+        self._options = {
+            "worker": identity.worker_name(rank),
+            "policy": WAIT if ranks > 1 else FOLLOW,
+            **options,
+        }
+        self._follower: Follower | None = None
+        self._step = -1
+        self._reading = Reading(0.0, "", 0)
+
+    def __call__(self, step: int) -> float:
+        """The rate of update `step`. A jump, as after loading a checkpoint, joins the run again at that step."""
+        if step == self._step:
+            return self._reading.value
+        if self._follower is None:
+            self._follower = Follower(*self._arguments, **{"step": step, **self._options})
+        elif step == self._step + 1:
+            self._compare(self._follower)
+        else:
+            self._follower.go_to(step)
+        self._step, self._reading = step, self._follower.value(step)
+        return self._reading.value
+
+    def reading(self) -> Reading:
+        """The value in use, where it comes from, and its revision."""
+        return self._reading
+
+    def close(self) -> None:
+        """Report the values used so far and end the background thread. Runs at exit by itself."""
+        if self._follower is not None:
+            self._follower.close()
+
+    def _compare(self, follower: Follower) -> None:
+        """Note where the last update used something else than the rate handed out."""
+        found = self._optimizer.param_groups[self._index]["lr"]
+        value = self._reading.value
+        expected = float(found.new_tensor(value)) if isinstance(found, torch.Tensor) else value
+        if (used := float(found)) != expected:
+            follower.used(self._step, "lr", used)
+            logger.warning("Update %d used %r, which is not the run's. Does something else set it?", self._step, used)
+
+
+def _reference(optimizers: list[torch.optim.Optimizer]) -> tuple[torch.optim.Optimizer, int]:
+    """The first parameter group with the base rate 1.0."""
+    bases = []
+    for optimizer in optimizers:
+        for index, group in enumerate(optimizer.param_groups):
+            bases.append(base := float(group.get("initial_lr", group["lr"])))
+            if base == 1.0:
+                return optimizer, index
+    raise Misused(f"Set the optimizer's rate to 1.0: the run's rates multiply it, and here it is {bases}.")
