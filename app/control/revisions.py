@@ -15,7 +15,7 @@ from app.control.leads import state_of
 from app.control.once import Answer, Key, once
 from app.control.runs import add_revision, open_run
 from app.errors import BelowHorizon, Invalid, NotFound, RevisionMismatch
-from app.schedules import compile_plan, decimate
+from app.schedules import compile_plan, decimate, losses
 from app.store import Reader, RevisionRow, RunRow, Transaction
 from schemas.runs import RevisionCreate, RewindCreate
 
@@ -159,7 +159,9 @@ def _plan(reader: Reader, run: RunRow, request: RevisionCreate) -> Change:
     except Invalid as error:
         raise error.under("/action") from None
     check_curve(after, step, run.bounds, pointer="/action")
-    return Change(after[index], before, after, [*_away(reader, run), *jumps(before, after, step, run)])
+    dropped = losses(load_plan(in_force(rest, step).plan), request.action)
+    warnings = [*_away(reader, run), *jumps(before, after, step, run), *(loss.model_dump() for loss in dropped)]
+    return Change(after[index], before, after, warnings)
 
 
 def _cancellable(reader: Reader, run: RunRow, number: int) -> int:

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from app.errors import Invalid, NotHeld
 from app.schedules.build import build, lower
 from app.schedules.durations import resolve, resolve_duration
+from app.schedules.tree import escape
 from schemas import actions
 from schemas import schedules as native
-from schemas.base import MAX_STEP
+from schemas.base import MAX_STEP, Warned
 from schemas.plans import Plan, TrackSpec
 from schemas.specs import Spec
 
@@ -89,6 +90,21 @@ def apply_action(plan: Plan, action: actions.Action, step: int, *, rollback: Rol
             return _on_clocks(plan, action, step)
         case _:
             return _on_values(plan, action, step)
+
+
+def losses(plan: Plan, action: actions.Action) -> list[Warned]:
+    """Warnings for what `set` drops of the plan in force: a curve, and the rule that follows a metric."""
+    if not isinstance(action, actions.SetAction):
+        return []
+    return [
+        Warned(
+            code="curve-dropped",
+            detail=f"`set` drops the curve of {name}, and what follows a metric in it; `rollback` brings it back",
+            pointer=f"/tracks/{escape(name)}",
+        )
+        for name in _names(plan, action.tracks, ["lr"])
+        if not isinstance(plan.tracks[name], native.Constant)
+    ]
 
 
 def _on_values(plan: Plan, action: ValueAction, step: int) -> Plan:

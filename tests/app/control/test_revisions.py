@@ -136,7 +136,8 @@ def test_a_jump_is_a_warning_and_workers_that_are_away_are_another(run: Run, mon
     run.create()
     run.window(0)
     revision = run.revise({"kind": "set", "value": 7.0})
-    assert [(w["code"], w["pointer"]) for w in revision["warnings"]] == [("jump", "/tracks/lr")]
+    expected = [("jump", "/tracks/lr"), ("curve-dropped", "/tracks/lr")]
+    assert [(w["code"], w["pointer"]) for w in revision["warnings"]] == expected
     assert "from 0.992 to 7" in revision["warnings"][0]["detail"]
     assert run.revise({"kind": "scale", "factor": 0.9})["warnings"] == []
     with monkeypatch.context() as patched:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from app.errors import Invalid, NotHeld
-from app.schedules import apply_action, compile_plan, resolve
+from app.schedules import apply_action, compile_plan, losses, resolve
 from schemas.actions import Action
 from schemas.plans import Plan
 
@@ -168,6 +168,14 @@ def test_holding_past_the_end_and_without_an_end() -> None:
         assert [value(each, 3000) for each in plans] == [0.0, 0.0, 0.0]
     held = after(plan(total=None), (200, {"kind": "hold"}), (300, {"kind": "resume"}))[-1]
     assert value(held, 400) == pytest.approx(0.7, rel=1e-12)
+
+
+def test_set_warns_of_what_it_drops() -> None:
+    both = plan(head__lr=HEAD, weight_decay={"kind": "constant", "value": 0.1})
+    to = {"kind": "set", "value": 0.1, "tracks": ["lr", "head/lr", "weight_decay"]}
+    warned = [(warning.code, warning.pointer) for warning in losses(both, ACTION.validate_python(to))]
+    assert warned == [("curve-dropped", "/tracks/lr"), ("curve-dropped", "/tracks/head~1lr")]
+    assert losses(both, ACTION.validate_python({"kind": "scale", "factor": 2.0})) == []
 
 
 def test_nothing_resumes_beyond_the_last_step_there_is() -> None:
