@@ -13,6 +13,7 @@ from tests.service import Service, running
 LR = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 1000}
 PLAN = {"tracks": {"lr": LR}, "total_steps": 1000}
 HUGE = 10**400
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -144,13 +145,13 @@ def test_nonsense_is_refused_with_a_pointer(
 def test_http_errors_are_problems_too(service: Service) -> None:
     url = service.url
     cases = [
-        (httpx.get(f"{url}/nothing"), 404, "not-found"),
-        (httpx.get(f"{url}/v1/runs/unknown"), 404, "unknown-run"),
-        (httpx.get(f"{url}/v1/runs/known/revisions/99"), 404, "not-found"),
-        (httpx.get(f"{url}/v1/schedules/nope"), 404, "not-found"),
-        (httpx.put(f"{url}/v1/runs"), 405, "method-not-allowed"),
-        (httpx.post(f"{url}/v1/runs", content=b"{}"), 415, "unsupported-media-type"),
-        (httpx.post(f"{url}/v1/runs", data={"run": "x"}), 415, "unsupported-media-type"),
+        (httpx.get(f"{url}/nothing", timeout=30), 404, "not-found"),
+        (httpx.get(f"{url}/v1/runs/unknown", timeout=30), 404, "unknown-run"),
+        (httpx.get(f"{url}/v1/runs/known/revisions/99", timeout=30), 404, "not-found"),
+        (httpx.get(f"{url}/v1/schedules/nope", timeout=30), 404, "not-found"),
+        (httpx.put(f"{url}/v1/runs", timeout=30), 405, "method-not-allowed"),
+        (httpx.post(f"{url}/v1/runs", content=b"{}", timeout=30), 415, "unsupported-media-type"),
+        (httpx.post(f"{url}/v1/runs", data={"run": "x"}, timeout=30), 415, "unsupported-media-type"),
         (post(service, "/v1/runs", b" " * 10_000_000), 413, "too-large"),
         (post(service, REVISIONS, {"action": {"kind": "hold"}}, **{"if-match": '"0"'}), 412, "revision-mismatch"),
         (post(service, REVISIONS, {"action": {"kind": "hold"}}, **{"if-match": "abc"}), 422, "invalid"),
@@ -165,7 +166,7 @@ def test_a_body_that_hides_its_length_is_stopped_at_the_limit(service: Service) 
         for _ in range(100):
             yield b" " * 100_000
 
-    answer = httpx.post(f"{service.url}/v1/runs", content=endless(), headers={"content-type": "application/json"})
+    answer = httpx.post(f"{service.url}/v1/runs", content=endless(), headers=JSON, timeout=30)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:lockstep:problem:too-large")
 
 
