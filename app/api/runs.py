@@ -8,6 +8,7 @@ import pydantic_core
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from app.api.pictures import PICTURES, accepted_picture
 from app.api.windows import OCTETS
 from app.control import revisions, runs, values
 from app.control.context import Control
@@ -116,8 +117,16 @@ def curve(
     points: Annotated[int | None, Query(ge=2, le=100_000)] = None,
     attempt: Annotated[int | None, Query(ge=1)] = None,
     track: Annotated[list[str] | None, Query(description="tracks, derived ones too; default all base tracks")] = None,
+    log: Annotated[bool, Query(description="logarithmic values, in a picture")] = False,
 ) -> Response:
-    """Committed values below `committed_until`, planned ones beyond. As JSON or little-endian float64."""
+    """Committed values below `committed_until`, planned ones beyond. As JSON or little-endian float64.
+
+    By `Accept: image/svg+xml` or `image/png`, a picture of one track: every attempt, with the revisions marked.
+    """
+    if kind := accepted_picture(request):
+        names = {} if not track else {"track": track[0]}
+        picture = values.picture(control, run, kind, log=log, start=start, stop=stop, attempt=attempt, **names)
+        return Response(picture, media_type=PICTURES[kind])
     found = values.curve(
         control, run, start=start, stop=stop, stride=stride, points=points, attempt=attempt, tracks=track
     )

@@ -7,6 +7,7 @@ import pydantic_core
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from app.api.pictures import PICTURES, PNG, SVG, accepted_picture
 from app.control import importing, schedules
 from schemas.evaluate import (
     Evaluate,
@@ -22,8 +23,6 @@ from schemas.evaluate import (
 from schemas.importing import Import, Imported
 
 OCTETS = "application/octet-stream"
-SVG, PNG = "image/svg+xml", "image/png"
-PICTURES = {"svg": SVG, "png": PNG}
 EXAMPLES = {
     "schedule": {
         "summary": "A cosine after a warm-up, every tenth step",
@@ -123,7 +122,7 @@ def kind(request: Request, kind: str) -> Response:
 
     By `Accept: image/svg+xml` or `image/png`, a picture of its example.
     """
-    if picture := _picture(request):
+    if picture := accepted_picture(request):
         return Response(schedules.kind_plot(kind, picture), media_type=PICTURES[picture])
     return JSONResponse(schedules.kind(kind))
 
@@ -162,15 +161,8 @@ def explain(body: Annotated[Explain, Body(openapi_examples=EXPLAIN_EXAMPLES)]) -
 )
 def plot(request: Request, body: Annotated[Plot, Body(openapi_examples=PLOT_EXAMPLES)]) -> Response:
     """SVG, or PNG by `Accept: image/png`; phases of the first curve are shaded, marks are vertical lines."""
-    picture = _picture(request) or "svg"
+    picture = accepted_picture(request) or "svg"
     return Response(schedules.plot(body, picture), media_type=PICTURES[picture])
-
-
-def _picture(request: Request) -> str | None:
-    """The kind of picture that is accepted first, if any."""
-    accept = request.headers.get("accept", "")
-    named = [(accept.index(media_type), kind) for kind, media_type in PICTURES.items() if media_type in accept]
-    return min(named)[1] if named else None
 
 
 @router.post("/import", response_model=Imported, summary="A schedule from a library's own configuration")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,12 @@ from app.control.revisions import planned_values
 from app.control.verify import derived_tracks
 from app.errors import Invalid, TooLarge
 from app.schedules import decimate
+from app.schedules.plot import Line, Mark, render
 from app.store import Reader, RevisionRow, RunRow, Segment
 from schemas.base import MAX_STEP
 
 MOST_VALUES = 2_000_000
+PICTURE_POINTS, MOST_ATTEMPTS, MOST_MARKS = 2000, 10, 100
 BEYOND = 1000  # steps beyond the horizon, where neither the request nor the plan says how far
 
 
@@ -117,3 +120,21 @@ def _overlay(reader: Reader, run: RunRow, segments: Sequence[Segment], values: d
             else:
                 row_values = part[segment.tracks.index(of), : len(where)]
                 where[:] = row_values if times is None else times * row_values
+
+
+def picture(control: Control, name: str, kind: str, *, track: str = "lr", log: bool = False, **about: Any) -> bytes:
+    """A run's history as `svg` or `png`: the curve of each of its last attempts over each other, revisions marked.
+
+    `about` is what `curve` takes to choose steps. Raises as `curve`, and `Unavailable` where matplotlib is missing.
+    """
+    newest = curve(control, name, tracks=[track], points=PICTURE_POINTS, **about)
+    shown = range(max(1, newest.attempt - MOST_ATTEMPTS + 1), newest.attempt)
+    older = [curve(control, name, **{**about, "attempt": one}, tracks=[track], points=PICTURE_POINTS) for one in shown]
+    lines = []
+    for one in (*older, newest):
+        steps = one.steps or range(one.start, one.stop, one.stride)
+        lines.append(Line(f"attempt {one.attempt}", steps, one.values[track]))
+    with control.store.read() as reader:
+        rows = reader.curve(newest.run.id, newest.attempt, newest.start)
+    marks = [Mark(row.from_step, f"{row.number} {row.action['kind']}") for row in rows if row.number > 1]
+    return render(lines, marks=marks[-MOST_MARKS:], log=log, title=f"{name}: {track}", kind=kind)

@@ -136,6 +136,20 @@ def test_rewind_workers_events_patch_finish_and_archive_answer_in_their_shapes(h
     assert types == ["run-created", "rewind", "run-changed", "run-finished", "run-archived"]
 
 
+def test_a_runs_history_is_a_picture_by_accept(http: TestClient) -> None:
+    http.post("/v1/runs/a/windows", json={"worker": "rank-0", "step": 0})
+    http.post("/v1/runs/a/revisions", json={"action": {"kind": "scale", "factor": 0.5}, "from_step": 400})
+    http.post("/v1/runs/a/rewind", json={"to_step": 4})
+    http.post("/v1/runs/a/revisions", json={"action": {"kind": "ramp", "to": 0.1, "steps": 50}, "from_step": 300})
+    picture = http.get("/v1/runs/a/values", headers={"accept": "image/svg+xml"})
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml")
+    for text in ("attempt 1", "attempt 2", "4 ramp", "a: lr"):
+        assert f"<!-- {text} -->" in picture.text
+    assert "<!-- 2 scale -->" not in picture.text  # dropped by the rewind
+    drawn = http.get("/v1/runs/a/values", params={"track": "head/lr", "log": True}, headers={"accept": "image/png"})
+    assert drawn.content.startswith(b"\x89PNG")
+
+
 def test_the_service_says_that_it_lives_and_is_ready(http: TestClient) -> None:
     assert http.get("/healthz").json()["status"] == "ok"
     assert http.get("/readyz").json() == {"status": "ready"}
