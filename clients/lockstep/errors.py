@@ -173,8 +173,9 @@ class AttemptSuperseded(Refused):
     final = True
     advice = (
         "The run was rewound. Stop this process and restart it from a checkpoint at or below the step that the run was "
-        "rewound to, or load that checkpoint here (the scheduler's load_state_dict joins the new attempt; "
-        "without a state, call rejoin(step))."
+        "rewound to. With one rank, or in broadcast mode, you may instead load that checkpoint here (the scheduler's "
+        "load_state_dict joins the new attempt; without a state, call rejoin(step)). In commit mode ranks notice at "
+        "different steps, so restart them all."
     )
 
 
