@@ -21,7 +21,7 @@ class Reports:
         self._rows: dict[tuple[int, str], WorkerRow] = {}
         self._waiting: list[Future[None]] = []
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="lockstep-reports", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
 
     def start(self) -> None:
         """Begin to write."""
