@@ -1,0 +1,200 @@
+"""The examples run as they stand, against a real service, and use exactly what was committed."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.service import ROOT, Service, free_port, running
+
+EXAMPLES = ROOT / "examples"
+SECONDS = 200
+pytestmark = pytest.mark.timeout(SECONDS + 60)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(tmp_path_factory.mktemp("service")) as started:
+        yield started
+
+
+def environment(service: Service, **more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "LOCKSTEP_URL": service.url,
+        "PYTHONPATH": str(ROOT / "clients"),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "KERAS_BACKEND": "torch",
+        **more,
+    }
+
+
+def torchrun(ranks: int, *options: str) -> list[str]:
+    """The launcher and where its ranks meet."""
+    where = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{free_port()}"]
+    return [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(ranks), *where, *options]
+
+
+def commands(folder: Path, **scripts: str) -> str:
+    """A PATH with torchrun, and with these scripts in place of what a cluster has."""
+    for name, script in {"torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"', **scripts}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def run(command: list[str], env: dict[str, str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout + done.stderr
+
+
+def verified(service: Service, name: str, steps: int, workers: int = 1, *, gaps_before: int = 0) -> None:
+    """All workers used the committed values in all steps, the last one perhaps unreported.
+
+    Of a rank that was killed nobody knows what it used between its last report and the checkpoint at `gaps_before`.
+    """
+    found = httpx.get(f"{service.url}/v1/runs/{name}").json()
+    assert [span for span in found["unverified"] if span[1] > gaps_before] == []
+    items = httpx.get(f"{service.url}/v1/runs/{name}/workers").json()["items"]
+    assert sorted(item["worker"] for item in items) == [f"rank-{rank}" for rank in range(workers)]
+    assert min(item["verified_until"] for item in items) >= steps - 1, items
+
+
+CASES: list[tuple[str, list[str], int, int, list[str]]] = [
+    ("plain", [], 200, 1, []),
+    ("torch", ["torch"], 400, 1, ["checkpoint.pt"]),
+    ("transformers", ["transformers"], 64, 1, ["out"]),
+    ("accelerate", ["accelerate"], 32, 1, []),
+    ("lightning", ["lightning"], 40, 1, ["out"]),
+    ("keras", ["keras", "torch"], 48, 1, []),
+    ("optax", ["optax"], 100, 1, []),
+    ("deepspeed", ["deepspeed"], 40, 2, ["out"]),
+    ("paddle", ["paddle"], 60, 1, []),
+    ("torchtitan", ["torchtitan"], 80, 1, []),
+]
+
+
+@pytest.mark.parametrize(("name", "needs", "steps", "ranks", "arguments"), CASES, ids=[case[0] for case in CASES])
+def test_example(
+    service: Service, tmp_path: Path, name: str, needs: list[str], steps: int, ranks: int, arguments: list[str]
+) -> None:
+    if missing := [need for need in needs if find_spec(need) is None]:
+        pytest.skip(f"{missing[0]} is not installed")
+    launcher = torchrun(ranks) if ranks > 1 else [sys.executable]
+    run([*launcher, str(EXAMPLES / f"train_{name}.py"), *arguments], environment(service), tmp_path)
+    verified(service, f"example-{name}", steps, ranks)
+
+
+def test_every_example_is_short_and_runs() -> None:
+    scripts = {path.stem.removeprefix("train_"): path.read_text() for path in EXAMPLES.glob("*.py")}
+    assert set(scripts) == {case[0] for case in CASES} | {"ddp"}
+    assert [name for name, text in scripts.items() if not 25 <= text.count("\n") <= 60] == []
+
+
+@pytest.mark.distributed
+def test_an_elastic_job_survives_the_death_of_a_rank(service: Service, tmp_path: Path) -> None:
+    """One of two ranks is killed after the first checkpoint; torchrun starts both again, and they go on from it."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    checkpoint = tmp_path / "checkpoint.pt"
+    settings = {"STEPS": "3000", "CHECKPOINT": str(checkpoint), "RANKS_PER_NODE": "2", "PORT": str(free_port())}
+    env = environment(service, PATH=commands(tmp_path), **settings)
+    with (tmp_path / "job.log").open("w+") as log:
+        job = subprocess.Popen(["sh", "deploy/torchrun.sh"], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+        while not checkpoint.exists() and job.poll() is None:
+            time.sleep(0.01)
+        psutil.Process(job.pid).children()[1].kill()
+        status = job.wait(timeout=SECONDS)
+    text = (tmp_path / "job.log").read_text()
+    assert status == 0, text[-4000:]
+    starts = [int(step) for step in re.findall(r"run example-ddp: from step (\d+)", text)]
+    assert len(starts) == 2
+    assert starts[0] == 0
+    assert starts[1] >= 100
+    verified(service, "example-ddp", 3000, 2, gaps_before=starts[1])
+
+
+class Slurm:
+    """Stand-ins for Slurm's commands, which run the job here."""
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self.folder, self.service = folder, service
+        self.path = commands(folder, srun='exec "$@"', scontrol=f'echo "$@" >> {folder}/scontrol.log; echo localhost')
+
+    def start(self, restarts: int, **more: str) -> subprocess.Popen[str]:
+        env = environment(
+            self.service,
+            PATH=self.path,
+            SLURM_JOB_ID="4711",
+            SLURM_JOB_NODELIST="localhost",
+            SLURM_NNODES="1",
+            SLURM_RESTART_COUNT=str(restarts),
+            RANKS_PER_NODE="2",
+            PORT=str(free_port()),
+            CHECKPOINT=str(self.folder / "checkpoint.pt"),
+            **more,
+        )
+        return subprocess.Popen(
+            ["bash", "deploy/train.sbatch"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+@pytest.mark.distributed
+def test_a_requeued_slurm_job_goes_on(service: Service, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    slurm = Slurm(tmp_path, service)
+    for restarts, steps, begin in ((0, "200", 0), (1, "400", 200)):
+        with slurm.start(restarts, STEPS=steps) as job:
+            output, _ = job.communicate(timeout=SECONDS)
+        assert f"run 4711: from step {begin}\n" in output
+    verified(service, "4711", 400, 2)
+
+
+def test_slurm_is_asked_to_requeue_before_the_time_is_up(service: Service, tmp_path: Path) -> None:
+    slurm = Slurm(tmp_path, service)
+    commands(tmp_path, srun=f"touch {tmp_path}/started; exec sleep 60")
+    with slurm.start(0) as job:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        (child,) = psutil.Process(job.pid).children()
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait(timeout=SECONDS) == 0
+        child.kill()
+    assert "requeue 4711" in (tmp_path / "scontrol.log").read_text()
+
+
+def test_the_kubernetes_job_is_what_a_cluster_takes() -> None:
+    yaml: Any = pytest.importorskip("yaml")
+    validate: Any = pytest.importorskip("kubernetes_validate")
+    documents = list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes-job.yaml").read_text()))
+    for document in documents:
+        validate.validate(document, "1.31", strict=True)
+    kinds = {document["kind"]: document for document in documents}
+    job = kinds["Job"]["spec"]
+    assert job["completionMode"] == "Indexed"
+    assert job["completions"] == job["parallelism"]
+    template = job["template"]
+    assert template["spec"]["subdomain"] == kinds["Service"]["metadata"]["name"]
+    assert template["metadata"]["labels"].items() >= kinds["Service"]["spec"]["selector"].items()
+    container = template["spec"]["containers"][0]
+    command = json.dumps(container["command"] + container.get("args", []))
+    assert f"--nnodes={job['completions']}" in command
+    assert (ROOT / "examples/train_ddp.py").name in command
+    assert {entry["name"] for entry in container["env"]} >= {"LOCKSTEP_URL", "LOCKSTEP_RUN"}
