@@ -323,7 +323,8 @@ class Feed:
         with self._changed:
             generation = self._generation
             alone = self._episode is not None and self._last is not None and not leaving
-            if alone and self._end - self._worker.position() < self._stand_in_steps() // 2:
+            refused = isinstance(self._error, Refused)  # the training comes to the border, and hears of it there
+            if alone and not refused and self._end - self._worker.position() < self._stand_in_steps() // 2:
                 self._extend()  # the border moves before the request is sent, never while it is under way
             seconds = self._seconds()
             request, group = self._request(leaving), dict(self.group)

@@ -354,6 +354,22 @@ def test_a_refusal_ends_the_attempt_where_its_values_end(
         assert not any(request.get("fallback") for request in windows(service))
 
 
+@pytest.mark.parametrize("policy", ["follow", "freeze"])
+def test_a_refusal_ends_even_an_outage_that_the_training_outruns(service: FakeService, policy: str) -> None:
+    """Fallback windows are appended while requests are under way; a final refusal must not drown in them."""
+    with follower(service, policy=policy) as values:
+        values.value(0)
+        service.down = True
+        step = 0
+        while values.value(step).reason == "committed":
+            step += 1
+        del service.runs["r"]
+        service.down = False
+        with pytest.raises(errors.UnknownRun):
+            for later in range(step, step + 10**8):  # at a million steps a second
+                values.value(later)
+
+
 def test_after_a_rewind_a_worker_may_rejoin(service: FakeService) -> None:
     with follower(service) as values:
         for step in range(100):

@@ -4,6 +4,7 @@ The client's thread decides when it asks; the tests walk step by step until the 
 """
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,8 +173,10 @@ def test_a_return_after_an_outage_longer_than_the_lead_leaves_no_hole_and_verifi
             step += 1
         service.start()
         while (reading := job.value(step)).reason != "committed":
+            assert step < MOST
             used.append(reading.value)
             step += 1
+            time.sleep(0.0005)  # the pace of a training: without one the loop would outrun `max_gap` in a second
         first_committed = step
         used += walk(job, step, step + 200)
     stored = client.values("job", start=0, stop=first_committed + 200)["values"]["lr"]
