@@ -1,12 +1,13 @@
 """A real service process for tests: started on a free port, killed, restarted on the same one."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -18,8 +19,10 @@ START_SECONDS = 60
 class Service:
     """`lockstep-server serve` in a process of its own, on a database of its own."""
 
-    def __init__(self, folder: Path, database_url: str | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, database_url: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder, self.environment = folder, environment or {}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database_url = database_url or f"sqlite:///{folder}/lockstep.db"
@@ -30,7 +33,11 @@ class Service:
         command = ["serve", "--port", str(self.port), "--database-url", self.database_url]
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.main", *command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "app.main", *command],
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -63,9 +70,11 @@ class Service:
 
 
 @contextlib.contextmanager
-def running(folder: Path, database_url: str | None = None) -> Iterator[Service]:
-    """A service for the length of a block; killed at its end."""
-    service = Service(folder, database_url).start()
+def running(
+    folder: Path, database_url: str | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """A service for the length of a block, with more in its environment; killed at the end."""
+    service = Service(folder, database_url, environment).start()
     try:
         yield service
     finally:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from lockstep import Client
 from lockstep.testing import FakeRun, FakeService
 from tests.clients.waiting import until
+from tests.processes import completed
 from tests.service import ROOT
 
 STEPS = 60
@@ -79,13 +79,9 @@ def torchrun(script: str, folder: Path, *arguments: str, ranks: int = 2) -> list
         "--rdzv-endpoint=localhost:0",
     ]
     path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
-    done = subprocess.run(
+    completed(
         [sys.executable, *launcher, str(ROOT / "tests/clients/jobs" / script), str(folder), *arguments],
+        240,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(ranks)]

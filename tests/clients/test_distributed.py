@@ -1,7 +1,6 @@
 """Real ranks under torchrun, over gloo: the same rates and the same weights at every rank, whatever happens."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,7 @@ import pytest
 
 from lockstep.testing import FakeRun, FakeService
 from tests.clients.waiting import until
+from tests.processes import started
 
 JOB = Path(__file__).parent / "jobs" / "ddp.py"
 
@@ -26,15 +26,11 @@ def torchrun(
     with service.serve() as url, (folder / "log").open("w") as log:
         launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={ranks}"]
         command = [*launcher, "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", str(JOB), url, str(folder)]
-        job = subprocess.Popen([*command, str(steps), json.dumps(options)], stdout=log, stderr=log)
-        try:
+        with started([*command, str(steps), json.dumps(options)], stdout=log, stderr=log) as job:
             until(lambda: job.poll() is not None or ("job" in service.runs and service.runs["job"].horizon > 60))
             if job.poll() is None:
                 meanwhile(service)
             assert job.wait(120) == 0, (folder / "log").read_text()[-3000:]
-        finally:
-            job.kill()
-            job.wait()
     return service.runs["job"], [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(ranks)]
 
 

@@ -2,9 +2,9 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lockstep.optax import LockstepRates
 from lockstep.testing import FakeService
 from tests.clients.revised import PLAN, STEPS, Revised
 from tests.clients.waiting import lockstep_threads, until
+from tests.processes import started
 from tests.service import ROOT, free_port
 
 BATCH = jnp.array([1.0, 2.0])
@@ -192,12 +193,12 @@ def jobs(folder: Path, url: str, processes: int, devices: int) -> list[dict[str,
     }
     script = [sys.executable, str(ROOT / "tests/clients/jobs/sharded.py")]
     arguments = [str(folder), url, f"localhost:{free_port()}", str(processes)]
-    started = [
-        subprocess.Popen([*script, *arguments, str(number)], env=environment, stderr=subprocess.PIPE, text=True)
-        for number in range(processes)
-    ]
-    errors = [process.communicate(timeout=200)[1] for process in started]
-    assert [process.returncode for process in started] == [0] * processes, errors
+    with ExitStack() as stack, (folder / "log").open("w") as log:
+        ranks = [
+            stack.enter_context(started([*script, *arguments, str(number)], env=environment, stdout=log, stderr=log))
+            for number in range(processes)
+        ]
+        assert [rank.wait(200) for rank in ranks] == [0] * processes, (folder / "log").read_text()[-4000:]
     return [json.loads((folder / f"rank-{number}.json").read_text()) for number in range(processes)]
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 PATIENCE = 60.0
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Return when `condition()` is true; fail after a minute."""
-    deadline = time.monotonic() + PATIENCE
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Return when `condition()` is true; fail after a minute, or so many seconds."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited a minute for something that did not happen"
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for something that did not happen"
         time.sleep(0.002)
 
 

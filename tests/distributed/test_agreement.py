@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.processes import started
 from tests.service import ROOT, Service, free_port, running
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -40,7 +41,7 @@ class Job:
 
     service: Service
     folder: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[str]
     client: httpx.Client
     posted: int = 0
 
@@ -107,7 +108,9 @@ class Job:
         return (self.folder / "job.log").read_text()[-4000:]
 
 
-def start(service: Service, folder: Path, **settings: Any) -> Job:
+@contextlib.contextmanager
+def training(service: Service, folder: Path, **settings: Any) -> Iterator[Job]:
+    """A job with these settings, over a run of its own; killed at the end of the block if it still runs."""
     client = httpx.Client(base_url=service.url, timeout=5)
     created = {"run": "job", "plan": PLAN, "lead_seconds": LEAD_SECONDS}
     assert client.post("/v1/runs", json=created).status_code == 201
@@ -126,13 +129,14 @@ def start(service: Service, folder: Path, **settings: Any) -> Job:
     command = ["-m", "torch.distributed.run", f"--nproc-per-node={RANKS}", "--master-port", str(free_port())]
     path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
     with (folder / "job.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = started(
             [sys.executable, *command, str(ROOT / "tests/distributed/job.py")],
             env={**os.environ, "JOB": json.dumps(job), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    return Job(service, folder, process, client)
+        with contextlib.closing(client), process as running_job:
+            yield Job(service, folder, running_job, client)
 
 
 def compare(job: Job, ranks: list[dict[str, Any]], *, reported: bool = True) -> int:
@@ -163,43 +167,38 @@ def compare(job: Job, ranks: list[dict[str, Any]], *, reported: bool = True) -> 
     [("broadcast", "follow", 0), ("broadcast", "freeze", 0), ("broadcast", "wait", 0), ("commit", "wait", 2)],
 )
 def test_all_ranks_agree_through_kills_and_stalls(tmp_path: Path, agreement: str, policy: str, stall_rank: int) -> None:
-    with running(tmp_path) as service:
-        job = start(service, tmp_path, agreement=agreement, policy=policy, stall_rank=stall_rank, stall_at=700)
-        with contextlib.closing(job.client):
-            for part in (1, 2, 3):
-                job.revise(REVISIONS * part // 4)
-                service.kill()
-                service.start()
-            job.revise(REVISIONS)
-            ranks = job.finish()
-            assert [rank["error"] for rank in ranks] == [None] * RANKS, job.log()
-            assert compare(job, ranks) >= REVISIONS
+    settings = {"agreement": agreement, "policy": policy, "stall_rank": stall_rank, "stall_at": 700}
+    with running(tmp_path) as service, training(service, tmp_path, **settings) as job:
+        for part in (1, 2, 3):
+            job.revise(REVISIONS * part // 4)
+            service.kill()
+            service.start()
+        job.revise(REVISIONS)
+        ranks = job.finish()
+        assert [rank["error"] for rank in ranks] == [None] * RANKS, job.log()
+        assert compare(job, ranks) >= REVISIONS
 
 
 def test_the_policy_raise_raises_everywhere_at_one_step(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
-        job = start(service, tmp_path, agreement="broadcast", policy="raise")
-        with contextlib.closing(job.client):
-            job.revise(REVISIONS)
-            service.kill()
-            job.process.wait(timeout=120)
-            service.start()
-            ranks = job.finish()
-            assert all("NoValue" in rank["error"] for rank in ranks), ranks
-            assert compare(job, ranks, reported=False) >= REVISIONS
+    with running(tmp_path) as service, training(service, tmp_path, agreement="broadcast", policy="raise") as job:
+        job.revise(REVISIONS)
+        service.kill()
+        job.process.wait(timeout=120)
+        service.start()
+        ranks = job.finish()
+        assert all("NoValue" in rank["error"] for rank in ranks), ranks
+        assert compare(job, ranks, reported=False) >= REVISIONS
 
 
 def test_naive_polling_breaks_the_replicas(tmp_path: Path) -> None:
     """The control: without it, a test of agreement might pass because nothing could ever go wrong in it."""
-    with running(tmp_path) as service:
-        job = start(service, tmp_path, agreement="naive")
-        with contextlib.closing(job.client):
-            job.wait_for(lambda: job.step() > 50)
-            for number in range(30):
-                job.post(0.001 * (1 + (number * 7) % 13), None)
-                passed = job.step() + 60
-                job.wait_for(lambda passed=passed: job.step() > passed)  # type: ignore[misc]
-            ranks = job.finish()
+    with running(tmp_path) as service, training(service, tmp_path, agreement="naive") as job:
+        job.wait_for(lambda: job.step() > 50)
+        for number in range(30):
+            job.post(0.001 * (1 + (number * 7) % 13), None)
+            passed = job.step() + 60
+            job.wait_for(lambda passed=passed: job.step() > passed)  # type: ignore[misc]
+        ranks = job.finish()
     rates = [rank["rates"] for rank in ranks]
     misaligned = [step for step in range(len(rates[0])) if len({one[step] for one in rates}) != 1]
     assert misaligned
