@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import length_hint
@@ -259,8 +260,8 @@ class LockstepLR(LRScheduler):
         if self._hook is None:
             this = weakref.ref(self)
 
-            def join(*_: Any) -> None:
-                if (scheduler := this()) is not None:
+            def join(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
+                if (scheduler := this()) is not None and not is_rehearsal(keywords):
                     scheduler._join()
 
             try:
@@ -330,9 +331,11 @@ class LockstepLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """The place in the run and the values in hand, as plain numbers, strings, lists and dictionaries."""
         if self._follower is not None and self._joined:
-            return self._follower.state(self.last_epoch)
-        uid, windows, outage = self._resume
-        return state(self.run, uid, None, self.last_epoch, windows, outage)
+            saved = self._follower.state(self.last_epoch)
+        else:
+            uid, windows, outage = self._resume
+            saved = state(self.run, uid, None, self.last_epoch, windows, outage)
+        return saved | {"windows": tuple(saved["windows"])}  # torch.distributed.checkpoint takes a tuple whole
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue where the checkpoint was made, in the current attempt; joins at the next `optimizer.step()`."""
@@ -359,6 +362,18 @@ class LockstepLR(LRScheduler):
         self._reset()
         self.run, step, uid, windows, outage = parse_state(saved["state"])
         self.last_epoch, self._resume = step, (uid, windows, outage)
+
+
+def is_rehearsal(keywords: dict[str, Any]) -> bool:
+    """Whether an optimizer's `step(**keywords)` is no update.
+
+    torch.distributed.checkpoint makes one to create the optimizer's state. Its rates are zero for that moment: a rate
+    that is written there decays the weights.
+    """
+    frame = sys._getframe() if keywords.get("closure", keywords) is None else None
+    while frame is not None and frame.f_code.co_name != "_init_optim_state":
+        frame = frame.f_back
+    return frame is not None
 
 
 class _Channel:

@@ -9,7 +9,7 @@ except ImportError as error:  # pragma: no cover
 
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.torch import LockstepLR
+from lockstep.torch import LockstepLR, is_rehearsal
 
 
 class UpdateLR(LockstepLR):
@@ -28,8 +28,8 @@ class UpdateLR(LockstepLR):
         optimizer = bare(optimizer)
         self._made_updates = made = [0]
 
-        def count(*_: Any) -> None:
-            made[0] += 1
+        def count(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
+            made[0] += not is_rehearsal(keywords)
 
         optimizer.register_step_post_hook(count)
         super().__init__(optimizer, run, plan, **options)
@@ -45,6 +45,11 @@ class UpdateLR(LockstepLR):
                 f"The optimizer made {updates} updates since the last step() of its scheduler, which has to follow "
                 "every one of them: the unit of a run's steps is the update, never the epoch."
             )
+
+    def rejoin(self, step: int | None = None) -> None:
+        """As `LockstepLR.rejoin`. Updates made before a checkpoint was loaded do not count."""
+        self._made_updates[0] = 0
+        super().rejoin(step)
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self._made_updates = [0]

@@ -274,7 +274,7 @@ def test_a_resumed_job_continues_bit_for_bit(service: FakeService, away: bool, a
 def test_a_state_is_plain_and_small_before_the_run_is_joined(service: FakeService) -> None:
     schedule = scheduler(sgd(net()), service)
     state = schedule.state_dict()
-    assert state == {"run": "r", "uid": None, "attempt": None, "step": 0, "windows": [], "outage": None}
+    assert state == {"run": "r", "uid": None, "attempt": None, "step": 0, "windows": (), "outage": None}
     schedule.load_state_dict(state)
     schedule.close()
 
