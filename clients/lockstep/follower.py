@@ -155,7 +155,7 @@ class Follower:
         self._pace: deque[float] = deque(maxlen=20)
         self._visited: tuple[int, float] | None = None
         self.closed = False
-        self._finalizer = weakref.finalize(self, source.close, wait=False)
+        self._finalizer = weakref.finalize(self, _forget, source, record)
         _open_followers.add(self)
 
     # Values
@@ -359,6 +359,12 @@ def parse_state(saved: Mapping[str, Any]) -> tuple[str, int, str | None, list[Wi
         return str(saved["run"]), int(saved["step"]), saved["uid"], windows, outage
     except (KeyError, TypeError, ValueError) as error:
         raise Misused(f"This is not the state of a Lockstep scheduler ({error!r}).") from error
+
+
+def _forget(source: Source, record: Record) -> None:
+    """Nobody holds the follower any more: what was used is reported, without waiting for the answer."""
+    record.checked = record.position()
+    source.close(wait=False)
 
 
 _open_followers: "weakref.WeakSet[Follower]" = weakref.WeakSet()

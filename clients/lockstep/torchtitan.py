@@ -1,6 +1,5 @@
 """torchtitan, and whatever else takes a factor for `LambdaLR`: `Factor`, a function of the step."""
 
-import atexit
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -60,7 +59,6 @@ class Factor:
             return self._reading.value
         if self._follower is None:
             self._follower = Follower(*self._arguments, **{"step": step, **self._options})
-            atexit.register(self.close)  # nobody else tells a function that the training is over
         elif step == self._step + 1:
             self._compare(self._follower)
         else:
@@ -74,7 +72,6 @@ class Factor:
 
     def close(self) -> None:
         """Report the values used so far and end the background thread. Runs at exit by itself."""
-        atexit.unregister(self.close)
         if self._follower is not None:
             self._follower.close()
 

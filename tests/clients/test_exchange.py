@@ -1,7 +1,7 @@
 """`Exchange`: the same windows, fallbacks and errors at every rank, with threads in place of processes."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ from lockstep.exchange import Exchange
 from lockstep.feed import Feed
 from lockstep.follower import Follower
 from lockstep.testing import FakeService
-from tests.clients.waiting import lockstep_threads, until
+from tests.clients.waiting import until
 
 RANKS = 3
 
@@ -53,11 +53,9 @@ class ThreadChannel:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lockstep.feed, "TAIL_JITTER", 0.0)
     monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 0.02)
-    yield
-    until(lambda: not lockstep_threads())
 
 
 def curve(step: int) -> float:

@@ -46,8 +46,7 @@ def test_a_process_ends_and_has_said_goodbye(script: str, code: int) -> None:
     done, worker = follow(script)
     assert done.returncode == code, done.stderr
     assert worker["state"] == "left"
-    if "del" not in script:
-        assert worker["verified_until"] == 19
+    assert worker["verified_until"] == 19
 
 
 def test_a_forked_child_has_the_values_in_hand_and_neither_thread_nor_connection() -> None:

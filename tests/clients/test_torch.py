@@ -4,7 +4,6 @@ import copy
 import gc
 import io
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,14 +19,11 @@ PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("RANK", "WORLD_SIZE", "LOCKSTEP_URL"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(lockstep.feed, "TAIL_JITTER", 0.0)
     monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 0.02)
-    yield
-    gc.collect()
-    until(lambda: not lockstep_threads())
 
 
 def curve(step: int) -> float:

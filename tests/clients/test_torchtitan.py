@@ -1,5 +1,6 @@
 """The factor function, in torchtitan's own container of schedulers and in a plain LambdaLR."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from lockstep.errors import Misused
 from lockstep.torchtitan import Factor
 from tests.clients.revised import STEPS, Revised
-from tests.clients.waiting import until
+from tests.clients.waiting import lockstep_threads, until
 
 Optimizer = torch.optim.Optimizer
 
@@ -115,6 +116,15 @@ def test_a_rate_that_something_else_sets_is_reported() -> None:
     until(lambda: job.run.unverified)
     assert all(start <= 5 < stop for start, stop in job.run.unverified)
     assert factor.reading() == (job.run.value(20), "committed", 2)
+
+
+def test_a_factor_that_nobody_holds_reports_and_ends() -> None:
+    job = Revised()
+    made = optimizers(1.0)
+    train(job, made, Plain(made, Factor(made, **job.options)), 0, STEPS)
+    gc.collect()
+    until(lambda: not lockstep_threads())
+    job.check(job.committed())
 
 
 def test_a_base_rate_that_would_round_is_refused() -> None:

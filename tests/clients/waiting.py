@@ -15,10 +15,6 @@ def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
         time.sleep(0.002)
 
 
-inherited: set[threading.Thread] = set()  # those that lived before the present test: not its doing
-
-
 def lockstep_threads() -> list[threading.Thread]:
-    """The background threads of the client that this test has started and that live."""
-    living = [thread for thread in threading.enumerate() if thread.name.startswith("lockstep-")]
-    return [thread for thread in living if thread not in inherited]
+    """The background threads of the client that live."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("lockstep-")]
