@@ -95,6 +95,21 @@ class Run(Model):
     created_at: str
 
 
+class Difference(Model):
+    """One place where two plans differ; null where one of them has nothing."""
+
+    pointer: str
+    posted: Any
+    run: Any
+
+
+class FoundRun(Run):
+    """The run that a create found or made."""
+
+    differences: list[Difference] = Field(default_factory=list)
+    """With `if_exists: keep`: where the posted plan differs from the run's present one, the first twenty places."""
+
+
 class RewoundRun(Run):
     """The run after a rewind."""
 

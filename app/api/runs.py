@@ -18,6 +18,7 @@ from app.errors import Invalid
 from schemas.base import MAX_STEP
 from schemas.runs import (
     EventList,
+    FoundRun,
     Preview,
     Revision,
     RevisionCreate,
@@ -67,8 +68,8 @@ StepQuery = Annotated[int | None, Query(ge=0, le=MAX_STEP)]
 @router.post(
     "",
     status_code=201,
-    response_model=Run,
-    responses={200: {"model": Run, "description": "It was there"}},
+    response_model=FoundRun,
+    responses={200: {"model": FoundRun, "description": "It was there"}},
     summary="Create a run, or find it",
 )
 def create(control: Controlled, body: RunCreate, key: Keyed) -> Response:

@@ -1,6 +1,6 @@
 """Stored rows as their callers see them: plain JSON data in the shapes of `schemas.runs`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -44,6 +44,19 @@ def run(reader: Reader, row: RunRow) -> Json:
         "alarms": [event(alarm) for alarm in reader.alarms(row.id, row.attempt)],
         "created_at": iso(row.created_at),
     }
+
+
+def differences(posted: Any, there: Any, pointer: str = "") -> Iterator[Json]:
+    """Where two plans differ: a JSON pointer and both sides, None where one of them has nothing."""
+    if isinstance(posted, dict) and isinstance(there, dict):
+        for name in sorted(posted.keys() | there.keys()):
+            part = name.replace("~", "~0").replace("/", "~1")
+            yield from differences(posted.get(name), there.get(name), f"{pointer}/{part}")
+    elif isinstance(posted, list) and isinstance(there, list) and len(posted) == len(there):
+        for index, pair in enumerate(zip(posted, there, strict=True)):
+            yield from differences(*pair, f"{pointer}/{index}")
+    elif posted != there:
+        yield {"pointer": pointer, "posted": posted, "run": there}
 
 
 def revision(row: RevisionRow, *, plan: bool = True) -> Json:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from app.control import describe
@@ -15,6 +16,7 @@ from app.store import Reader, RevisionRow, RunRow, Transaction
 from schemas.runs import RunCreate, RunPatch
 
 Json = dict[str, Any]
+SHOWN = 20  # differences between two plans; whoever has more has another plan altogether
 
 
 def create(control: Control, request: RunCreate, key: Key | None = None) -> Answer:
@@ -159,7 +161,18 @@ def _existing(reader: Reader, request: RunCreate, posted: Json, key: Key | None)
             attempt=run.attempt,
             horizon=run.horizon,
         )
-    return describe.run(reader, run)
+    answer = describe.run(reader, run)
+    if request.if_exists == "keep":
+        answer["differences"] = list(islice(describe.differences(_resolved(request, posted), answer["plan"]), SHOWN))
+    return answer
+
+
+def _resolved(request: RunCreate, posted: Json) -> Json:
+    """The posted plan in the form in which a run has one, so that `"3%"` and `30` are no difference."""
+    try:
+        return resolve(request.plan).to_json()
+    except Invalid:  # it will not be used
+        return posted
 
 
 def _mark(control: Control, name: str, status: str) -> Json:

@@ -329,8 +329,9 @@ class Beginning:
             return client.run(self._run)
         run = client.create_run(self._run, self._plan, if_exists=self._if_exists, **self._create)
         self._there = True
-        if self._if_exists == "keep" and run.get("plan") != self._plan:
-            logger.warning("Run %s goes on with its own plan, which is not the one of this script.", self._run)
+        if others := run.get("differences"):
+            places = "; ".join(f"{o['pointer']}: {o['posted']!r} here, {o['run']!r} in the run" for o in others)
+            logger.warning("Run %s goes on with the plan that it has, not with this script's (%s).", self._run, places)
         return run
 
 

@@ -121,9 +121,11 @@ class FakeService:
             if found is not None:
                 if found.archived:
                     raise Problem(409, "run-archived", f"run {found.name} is archived", uid=found.uid)
-                if found.plan != body["plan"] and body.get("if_exists") != "keep":
+                same = found.plan == body["plan"]
+                if not same and body.get("if_exists") != "keep":
                     raise Problem(409, "run-exists", f"run {found.name} exists with another plan", uid=found.uid)
-                return _json(200, found.describe())
+                whole = {"pointer": "", "posted": body["plan"], "run": found.plan}
+                return _json(200, found.describe() | {"differences": [] if same else [whole]})
             return _json(201, self.create(body["run"], body["plan"], body.get("start_step") or 0).describe())
         run = self.runs.get(parts[1]) if len(parts) > 1 else None
         if run is None:

@@ -283,7 +283,8 @@ def test_keep_follows_the_plan_that_is_there(service: FakeService, caplog: pytes
     service.create("r", {"tracks": {}})
     with follower(service, if_exists="keep") as values:
         assert values.value(0).value == curve(0)
-    assert "not the one of this script" in caplog.text
+    assert "goes on with the plan that it has, not with this script's" in caplog.text
+    assert "'value': 0.1" in caplog.text
 
 
 def test_a_run_may_start_in_the_middle(service: FakeService) -> None:

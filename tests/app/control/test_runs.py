@@ -72,6 +72,24 @@ def test_an_edited_plan_is_a_conflict_that_says_what_can_be_done(run: Run) -> No
     assert (status, kept["plan"]) == (200, created["plan"])
 
 
+def test_who_follows_what_is_there_reads_where_it_differs(run: Run) -> None:
+    ramp = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": "50%"}
+    decay = {"kind": "constant", "value": 0.1}
+    plan = {"tracks": {"lr": ramp, "wd": decay}, "total_steps": 1000}
+    runs.create(run.control, request(run, plan=plan))
+    kept = runs.create(run.control, request(run, plan=plan, if_exists="keep"))[1]
+    assert kept["differences"] == []  # "50%" and the 500 steps that it means are the same
+    run.revise({"kind": "set", "value": 0.2, "tracks": ["wd"]})
+    head = {"kind": "track", "of": "lr", "factor": 0.1}
+    edited = {**plan, "tracks": {"lr": {**ramp, "end": 0.5}, "wd": decay, "head/lr": head}}
+    kept = runs.create(run.control, request(run, plan=edited, if_exists="keep"))[1]
+    assert {each["pointer"]: (each["posted"], each["run"]) for each in kept["differences"]} == {
+        "/tracks/head~1lr": (head, None),
+        "/tracks/lr/end": (0.5, 0.0),
+        "/tracks/wd/value": (0.1, 0.2),
+    }
+
+
 def test_durations_are_resolved_and_echoed(run: Run) -> None:
     plan = {
         "tracks": {"lr": {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": "50%"}},
