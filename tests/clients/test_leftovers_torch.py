@@ -1,0 +1,77 @@
+"""Whichever way a training ends: every adapter's process ends, has said goodbye, and leaves nothing behind."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from lockstep.testing import FakeService
+from tests.clients.jobs.leftovers import UPDATES
+from tests.clients.waiting import until
+from tests.service import ROOT
+
+SCRIPT = ROOT / "tests/clients/jobs/leftovers.py"
+
+
+def together(*adapters: str, needs: str) -> object:
+    """Adapters that share a process, as its imports take most of the time."""
+    missing = pytest.mark.skipif(find_spec(needs) is None, reason=f"{needs} is not installed")
+    return pytest.param(adapters, marks=missing, id="-".join(adapters))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "adapters",
+    [
+        together("torch", "updates", "torchtitan", needs="torch"),
+        together("accelerate", needs="accelerate"),
+        together("transformers", needs="transformers"),
+        together("lightning", needs="lightning"),
+        together("deepspeed", needs="deepspeed"),
+        together("keras", needs="keras"),
+        together("optax", needs="optax"),
+        together("paddle", needs="paddle"),
+    ],
+)
+def test_nothing_is_left_behind(adapters: tuple[str, ...], tmp_path: Path) -> None:
+    service = FakeService(lambda step: 1 / (step + 3), lead=64)
+    with service.serve() as url:
+        path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        with (tmp_path / "log").open("w+") as log:
+            command = [sys.executable, str(SCRIPT), url, *adapters]
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+            try:
+                code = process.wait(150)
+                until(lambda: not members(process.pid))  # multiprocessing's own helper ends when it hears of the end
+            finally:
+                for member in members(process.pid):
+                    member.kill()
+                process.wait()
+            log.seek(0)
+            said = log.read()
+    assert code == 1, said
+    assert said.rstrip().endswith("ZeroDivisionError"), said
+    workers = {name: run.workers["w"] for name, run in service.runs.items()}
+    assert {name: worker["state"] for name, worker in workers.items()} == {
+        f"{adapter}-{run}": "left" for adapter in adapters for run in ("fork", "spawn", "kept", "failed")
+    }
+    assert all(worker["verified_until"] >= UPDATES - 1 for worker in workers.values()), workers
+    assert all(run.unverified == [] for run in service.runs.values())
+
+
+def members(session: int) -> list[psutil.Process]:
+    """The processes of a session: all that its first one has started."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(process.pid) == session:
+                found.append(process)
+    return found
