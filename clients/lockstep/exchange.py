@@ -43,6 +43,7 @@ class Exchange:
         self._run, self._name, self._instance = run, worker, new_instance()
         self._client = client  # made only to say goodbye
         self._window: Window | None = None
+        self._outage: Episode | None = None  # the one that the window in hand stands in for
         self._worker: Worker | None = None
         self._ahead: list[Window] = []
         self._acknowledged: int | None = None  # the group's reports before this step have arrived; None: none was due
@@ -68,7 +69,7 @@ class Exchange:
     def take(self, step: int) -> Window:
         """The next window, from rank 0. Every rank calls this at the same step."""
         while True:
-            kind, content, acknowledged = self._channel.broadcast(self._decide(step) if self._feed else None)
+            kind, content, acknowledged, outage = self._channel.broadcast(self._decide(step) if self._feed else None)
             if kind == "error":
                 raise content
             if kind == "window":
@@ -80,7 +81,7 @@ class Exchange:
                 f"at step {step}. Every rank has to load the same checkpoint."
             )
         self._report(step, acknowledged)
-        self._window = window
+        self._window, self._outage = window, outage
         self.trigger = self._feed.trigger if self._feed else window.stop
         return window
 
@@ -102,6 +103,8 @@ class Exchange:
         elif wait and self._window is not None and self._worker is not None and self._acknowledged is not None:
             about = {"worker": self._name, "instance": self._instance, "leaving": True}
             about |= {"uid": self._window.uid, "attempt": self._window.attempt}
+            if self._outage is not None:
+                about["fallback"] = self._outage._asdict()
             at, start = self._worker.position(), self._acknowledged
             try:
                 with self._client() as client:
@@ -112,14 +115,16 @@ class Exchange:
             except LockstepError as error:
                 logger.info("Lockstep could not say goodbye: %s", error)
 
-    def _decide(self, step: int) -> tuple[str, Any, int]:
+    def _decide(self, step: int) -> tuple[str, Any, int, Episode | None]:
         assert self._feed is not None
         self._feed.step_seconds = self.step_seconds
+        content: Window | LockstepError | None
         try:
-            window = self._feed.poll(step, SIGN_OF_LIFE_SECONDS)
+            content = self._feed.poll(step, SIGN_OF_LIFE_SECONDS)
+            kind = "wait" if content is None else "window"
         except LockstepError as error:
-            return "error", error, self._feed.acknowledged
-        return ("wait" if window is None else "window"), window, self._feed.acknowledged
+            kind, content = "error", error
+        return kind, content, self._feed.acknowledged, self._feed.ahead()[1]
 
     def _report(self, step: int, acknowledged: int) -> None:
         """Bring what every rank has used to rank 0; at the first exchange there is nothing yet."""

@@ -144,6 +144,34 @@ def test_a_fallback_is_the_same_at_every_rank(service: FakeService, policy: str)
     assert {worker["verified_until"] for worker in run.workers.values()} == {len(first) - 1}
 
 
+@pytest.mark.parametrize("policy", ["follow", "freeze"])
+def test_ranks_that_end_within_an_outage_say_what_they_did(
+    service: FakeService, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever says goodbye first: all of them know how the outage was passed, not rank 0 alone."""
+    monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 5.0)  # rank 0 is in no hurry to come back
+
+    def train(follower: Follower, rank: int) -> list[float]:
+        values = [follower.value(0).value]
+        if rank == 0:
+            service.down = True
+        values += [follower.value(step).value for step in range(1, 150)]
+        if rank == 0:
+            service.down = False
+            until(lambda: len([w for w in service.runs["r"].workers.values() if w["state"] == "left"]) == RANKS - 1)
+        else:
+            until(lambda: not service.down)
+        return values
+
+    results = job(service, train, policy=policy)
+    run = service.runs["r"]
+    assert [values[:149] for values in results] == [[run.value(step) for step in range(149)]] * RANKS
+    assert run.unverified == []
+    assert {name: worker["verified_until"] for name, worker in run.workers.items()} == {
+        f"rank-{rank}": 149 for rank in range(RANKS)  # of the last value nobody knows whether it came to be used
+    }
+
+
 def test_raise_raises_at_every_rank_at_the_same_step(service: FakeService) -> None:
     reached = [0] * RANKS
 
