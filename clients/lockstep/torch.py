@@ -262,7 +262,8 @@ class LockstepLR(LRScheduler):
 
             def join(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
                 if (scheduler := this()) is not None and not is_rehearsal(keywords):
-                    scheduler._join()
+                    dynamo = sys.modules.get("torch._dynamo")  # a compiled step() would have it trace threads and HTTP
+                    (scheduler._join if dynamo is None else dynamo.disable(scheduler._join))()
 
             try:
                 self._hook = self.optimizer.register_step_pre_hook(join)
