@@ -7,6 +7,7 @@ own key. A value may sit there as a float or as a tensor, which is filled in pla
 
 import math
 from collections.abc import Iterator, Sequence
+from operator import is_
 from typing import Any
 
 from lockstep.errors import Misused
@@ -122,11 +123,11 @@ class Slots:
         self.row = row
 
     def intact(self) -> bool:
-        """Whether the first slot still holds what was written: a cheap look at every step."""
+        """Whether every slot still holds what was written."""
         if self._floats is not None:
-            group, key = self._floats[0]
-            return group.get(key) is self.row[0]
-        return self._slots[0].read(self.row[0]) is self.row[0]
+            found = [group.get(key) for group, key in self._floats]
+            return all(map(is_, found, self.row))
+        return all(slot.read(value) is value for slot, value in zip(self._slots, self.row, strict=False))
 
     def differences(self) -> Iterator[tuple[str, float]]:
         """(base track, value) of everything that the optimizer holds in place of what was written."""

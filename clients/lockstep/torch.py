@@ -135,17 +135,16 @@ class LockstepLR(LRScheduler):
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update and put the values of the next one into the groups: a look-up, without a request."""
         for value in self._fast:
-            groups = self.optimizer.param_groups
-            if groups[0]["lr"] is not self._used:
-                break
+            groups, used = self.optimizer.param_groups, self._used
+            for group in groups:
+                if group["lr"] is not used:
+                    self._surprised()
+                    return
             self._used = value
             for group in groups:
                 group["lr"] = value
             return
-        else:
-            self._turn(epoch)
-            return
-        self._surprised()
+        self._turn(epoch)
 
     def _turn(self, epoch: int | None) -> None:
         if epoch is not None:
@@ -314,8 +313,8 @@ class LockstepLR(LRScheduler):
 
     def get_last_lr(self) -> list[Any]:
         """The rates in the groups; tensors as copies."""
-        rates = (group["lr"] for group in self.optimizer.param_groups)
-        return [rate.clone() if isinstance(rate, torch.Tensor) else rate for rate in rates]
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        return [rate if type(rate) is float or not isinstance(rate, torch.Tensor) else rate.clone() for rate in rates]
 
     def get_lr(self) -> list[Any]:
         """As `get_last_lr`: this scheduler never computes a rate."""

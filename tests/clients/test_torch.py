@@ -170,24 +170,28 @@ def test_a_tensor_rate_is_filled_in_place(service: FakeService) -> None:
     assert service.runs["r"].workers["rank-0"]["verified_until"] == 100
 
 
+@pytest.mark.parametrize("group", [0, 1])
 @pytest.mark.parametrize("as_tensor", [False, True])
+@pytest.mark.parametrize("derived", [{}, {"head/lr": ("lr", 2.0)}])
 def test_a_rate_that_something_else_overwrites_is_noticed(
-    service: FakeService, as_tensor: bool, caplog: pytest.LogCaptureFixture
+    group: int, as_tensor: bool, derived: dict[str, tuple[str, float]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = net()
-    optimizer = sgd(model, lr=torch.tensor(0.5) if as_tensor else 0.5)
+    service = FakeService(curve, derived=derived, lead=64)
+    rates = [{"lr": torch.tensor(0.5) if as_tensor else 0.5} for _ in range(2)]
+    optimizer = torch.optim.SGD([given | rate for given, rate in zip(groups(net()), rates, strict=True)], lr=0.5)
     schedule = scheduler(optimizer, service)
     for step in range(100):
         if step == 50:
-            rate = optimizer.param_groups[0]["lr"]
-            optimizer.param_groups[0]["lr"] = rate.fill_(9.0) if as_tensor else 9.0
+            rate = optimizer.param_groups[group]["lr"]
+            optimizer.param_groups[group]["lr"] = rate.fill_(9.0) if as_tensor else 9.0
         optimizer.step()
         schedule.step()
     schedule.close()
     marked = service.runs["r"].unverified
     assert len(marked) == 1
     assert marked[0][0] <= 50 < marked[0][1]
-    assert "Update 50 used lr = 9.0" in caplog.text
+    used = "nan" if derived and group == 1 else "9.0"  # a derived track has no column of its own to put it in
+    assert f"Update 50 used lr = {used}" in caplog.text
 
 
 def test_a_group_that_is_added_later_gets_the_rate_too(service: FakeService) -> None:
