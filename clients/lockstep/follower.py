@@ -22,7 +22,7 @@ from lockstep.window import PLANNED, Window
 logger = logging.getLogger("lockstep")
 
 VISIT_SECONDS = 0.005  # the slow path of a look-up (some microseconds) runs at most this often
-MAX_CHUNK = 1024
+LEAST_CHUNK, MAX_CHUNK = 16, 1024  # steps from one to the next: also where steps are long it costs next to nothing
 
 
 class Reading(NamedTuple):
@@ -176,7 +176,7 @@ class Follower:
         """The window that holds `step`, and the step before which `visit` is to be called again.
 
         Until then look-ups need no clock and no lock: the border lies at the window's end, where the next request is
-        due, or some milliseconds ahead, whichever comes first.
+        due, or some milliseconds (a few steps, where those are longer) ahead, whichever comes first.
         """
         self.record.checked = step
         now = time.monotonic()
@@ -195,7 +195,8 @@ class Follower:
             self.source.wake()
             border = min(window.stop, step + chunk)
         else:
-            border = min(window.stop, step + chunk, self.source.trigger)
+            least = LEAST_CHUNK if self._pace else 1
+            border = min(window.stop, step + max(chunk, least), self.source.trigger)
         self._first, self._count = step, border - step
         self._columns = {}
         return window, border
