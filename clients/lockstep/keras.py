@@ -1,6 +1,7 @@
 """Keras 3: `LockstepCallback` sets the rate of a run before every batch, on any backend."""
 
 import logging
+from array import array
 from typing import Any
 
 try:
@@ -36,6 +37,7 @@ class LockstepCallback(keras.callbacks.Callback):
         self._arguments = (run, plan)
         self._options = options
         self._follower: Follower | None = None
+        self._optimizer: Any = None
         self._step = -1  # the update that the rate in the optimizer is for
         self._written = 0.0
         self.reading: Reading | None = None
@@ -51,7 +53,7 @@ class LockstepCallback(keras.callbacks.Callback):
         if self.model.steps_per_execution != 1:
             raise Misused("Every update has its own rate: compile the model with steps_per_execution=1.")
         self.close()
-        self._step = -1
+        self._step, self._optimizer = -1, optimizer
         self._follower = Follower(*self._arguments, step=self._iterations(), **self._options)
         self._options.pop("resume", None)
 
@@ -62,8 +64,8 @@ class LockstepCallback(keras.callbacks.Callback):
         if step != self._step:
             self._compare()
             self.reading = self._follower.value(step)
-            self.model.optimizer.learning_rate = self.reading.value
-            self._step, self._written = step, self._rate()  # the rounding of the value
+            self._optimizer.learning_rate = self.reading.value
+            self._step, self._written = step, self._rounded(self.reading.value)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Add the rate and the revision of the last update to the logs."""
@@ -90,12 +92,17 @@ class LockstepCallback(keras.callbacks.Callback):
         return self._follower.state(self._iterations())
 
     def _iterations(self) -> int:
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()  # JAX keeps the state of fit() elsewhere; this brings it to the optimizer
-        return int(self.model.optimizer.iterations)
+        if (sync := getattr(self.model, "jax_state_sync", None)) is not None:
+            sync()  # JAX keeps the state of fit() elsewhere; this brings it to the optimizer
+        return int(self._optimizer.iterations)
 
     def _rate(self) -> float:
-        return float(self.model.optimizer.learning_rate)
+        return float(self._optimizer.learning_rate)
+
+    def _rounded(self, value: float) -> float:
+        """What the optimizer holds when `value` was written to it, without asking the device where that is known."""
+        single = self._optimizer.learning_rate.dtype == "float32"
+        return array("f", (value,))[0] if single else self._rate()
 
     def _compare(self) -> None:
         """Note it where the last update used something else than what was written for it."""

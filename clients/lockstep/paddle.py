@@ -1,6 +1,6 @@
 """PaddlePaddle: `LockstepLR`, the rates of a run as a scheduler for Paddle's optimizers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 try:
@@ -32,6 +32,7 @@ class LockstepLR(paddle.optimizer.lr.LRScheduler):
 
     last_epoch: int  # the update that comes
     last_lr: float
+    _ahead: Iterator[float] = iter(())  # the rates after this one, up to the follower's next visit
 
     def __init__(self, run: str | None = None, plan: Document | None = None, **options: Any) -> None:
         several = paddle.distributed.get_world_size() > 1
@@ -49,6 +50,11 @@ class LockstepLR(paddle.optimizer.lr.LRScheduler):
         """Advance by one update. Paddle's constructor calls this too."""
         if epoch is not None:
             raise Misused("LockstepLR counts for itself: call step() without an epoch, after each optimizer.step().")
+        for rate in self._ahead:
+            assert self._follower is not None  # it gave the rates
+            self.last_lr = rate
+            self.last_epoch = self._follower.record.step = self.last_epoch + 1
+            return
         if self.last_epoch >= 0:
             self._look(self.last_epoch + 1)
         else:
@@ -58,7 +64,7 @@ class LockstepLR(paddle.optimizer.lr.LRScheduler):
         """The rate of the update that comes; joins the run at first."""
         if self._follower is None:
             self._look(self.last_epoch)
-        return float(self.last_lr)
+        return self.last_lr
 
     def get_lr(self) -> float:
         """As a call."""
@@ -66,8 +72,7 @@ class LockstepLR(paddle.optimizer.lr.LRScheduler):
 
     def reading(self) -> Reading:
         """The value in use, where it comes from, and its revision."""
-        self()
-        return self._reading
+        return self._reading._replace(value=self())
 
     def state_dict(self) -> dict[str, Any]:
         """The place in the run and the values in hand; `last_epoch` and `last_lr` as Paddle's schedulers have them."""
@@ -78,7 +83,7 @@ class LockstepLR(paddle.optimizer.lr.LRScheduler):
     def set_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue where the checkpoint was made."""
         self.close()
-        self._follower = None
+        self._follower, self._ahead = None, iter(())
         self._options["resume"] = dict(state_dict)
         self.last_epoch = int(state_dict["step"])
 
@@ -93,5 +98,7 @@ class LockstepLR(paddle.optimizer.lr.LRScheduler):
         if self._follower is None:
             self._follower = Follower(*self._arguments, **{"step": step, **self._options})
             self._options.pop("resume", None)
+        window, border = self._follower.visit(step)
         self._reading = self._follower.value(step)
+        self._ahead = iter(window.column("lr", step + 1, border))
         self.last_epoch, self.last_lr = step, self._reading.value

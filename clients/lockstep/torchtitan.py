@@ -1,7 +1,7 @@
 """torchtitan, and whatever else takes a factor for `LambdaLR`: `Factor`, a function of the step."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 try:
@@ -51,35 +51,46 @@ class Factor:
         }
         self._follower: Follower | None = None
         self._step = -1
+        self._value = 0.0
+        self._ahead: Iterator[float] = iter(())  # the rates after this one, up to the follower's next visit
         self._reading = Reading(0.0, "", 0)
 
     def __call__(self, step: int) -> float:
         """The rate of update `step`. A jump, as after loading a checkpoint, joins the run again at that step."""
         if step == self._step:
-            return self._reading.value
-        if self._follower is None:
-            self._follower = Follower(*self._arguments, **{"step": step, **self._options})
+            return self._value
+        follower = self._follower
+        if follower is None:
+            follower = self._follower = Follower(*self._arguments, **{"step": step, **self._options})
         elif step == self._step + 1:
-            self._compare(self._follower)
+            found = self._optimizer.param_groups[self._index]["lr"]
+            if type(found) is not float or found != self._value:
+                self._compare(follower, found)
+            for value in self._ahead:
+                self._step = follower.record.step = step
+                self._value = value
+                return value
         else:
-            self._follower.go_to(step)
-        self._step, self._reading = step, self._follower.value(step)
-        return self._reading.value
+            self._ahead = iter(())
+            follower.go_to(step)
+        window, border = follower.visit(step)
+        self._reading = follower.value(step)
+        self._ahead = iter(window.column("lr", step + 1, border))
+        self._step, self._value = step, self._reading.value
+        return self._value
 
     def reading(self) -> Reading:
         """The value in use, where it comes from, and its revision."""
-        return self._reading
+        return self._reading._replace(value=self._value)
 
     def close(self) -> None:
         """Report the values used so far and end the background thread. Runs at exit by itself."""
         if self._follower is not None:
             self._follower.close()
 
-    def _compare(self, follower: Follower) -> None:
+    def _compare(self, follower: Follower, found: Any) -> None:
         """Note where the last update used something else than the rate handed out."""
-        found = self._optimizer.param_groups[self._index]["lr"]
-        value = self._reading.value
-        expected = float(found.new_tensor(value)) if isinstance(found, torch.Tensor) else value
+        expected = float(found.new_tensor(self._value)) if isinstance(found, torch.Tensor) else self._value
         if (used := float(found)) != expected:
             follower.used(self._step, "lr", used)
             logger.warning("Update %d used %r, which is not the run's. Does something else set it?", self._step, used)

@@ -11,7 +11,7 @@ except ImportError as error:  # pragma: no cover
 from lockstep.accelerate import LockstepLR
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.follower import Reading
+from lockstep.window import Window
 
 
 def follow(
@@ -55,18 +55,18 @@ class LockstepCallback(TrainerCallback):
 
     def __init__(self) -> None:
         self.scheduler: LockstepLR | None = None
-        self.reading: Reading | None = None
+        self._window: Window | None = None
 
     def on_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """Keep the reading that the update used: logs are written when the scheduler is one step further."""
-        if self.scheduler is not None:
-            self.reading = self.scheduler.reading()
+        """Keep the window that the update used: logs are written when the scheduler is one step further."""
+        if (scheduler := self.scheduler) is not None:
+            self._window = scheduler._window
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
         """Note the revision beside the rate."""
-        if self.reading is not None and "learning_rate" in logs:
+        if self._window is not None and "learning_rate" in logs:
             for entry in (logs, state.log_history[-1]):
-                entry["lockstep_revision"] = self.reading.revision
+                entry["lockstep_revision"] = self._window.revision
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         """Report the last values and end the background thread."""

@@ -29,7 +29,8 @@ class UpdateLR(LockstepLR):
         self._made_updates = made = [0]
 
         def count(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
-            made[0] += not is_rehearsal(keywords)
+            if not keywords or not is_rehearsal(keywords):
+                made[0] += 1
 
         optimizer.register_step_post_hook(count)
         super().__init__(optimizer, run, plan, **options)
@@ -39,7 +40,7 @@ class UpdateLR(LockstepLR):
         updates = self._made_updates[0]
         if updates == 1 or self.last_epoch < 0:  # torch's constructor calls step() too
             self._made_updates[0] = 0
-            super().step(epoch)
+            LockstepLR.step(self, epoch)
         elif updates > 1:
             raise Misused(
                 f"The optimizer made {updates} updates since the last step() of its scheduler, which has to follow "
