@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 try:
-    from transformers import Trainer, TrainerCallback
+    from transformers import Trainer
 except ImportError as error:  # pragma: no cover
     raise ImportError("lockstep.transformers needs the Trainer: pip install 'transformers[torch]'") from error
 
@@ -19,7 +19,7 @@ def follow(
     run: str | None = None,
     plan: Document | Callable[[int], Document] | None = None,
     **options: Any,
-) -> "LockstepCallback":
+) -> "Following":
     """Let a Trainer follow a run: call it once, before `trainer.train()`.
 
         trainer = Trainer(model, arguments, train_dataset=data)
@@ -35,40 +35,52 @@ def follow(
     """
     if trainer.lr_scheduler is not None:
         raise Misused("This Trainer has a scheduler: leave it out of `optimizers`, follow() makes the one of the run.")
-    callback = LockstepCallback()
+    following = Following(trainer)
 
     def create_scheduler(num_training_steps: int, optimizer: Any = None) -> Any:
         if trainer.lr_scheduler is None:
             document = plan(num_training_steps) if callable(plan) else plan
             optimizer = trainer.optimizer if optimizer is None else optimizer
-            callback.scheduler = trainer.lr_scheduler = LockstepLR(optimizer, run, document, **options)
+            following.scheduler = trainer.lr_scheduler = TrainerLR(optimizer, run, document, **options)
             trainer._created_lr_scheduler = True
         return trainer.lr_scheduler
 
     trainer.create_scheduler = create_scheduler
-    trainer.callback_handler.callbacks.insert(0, callback)  # before those that report
-    return callback
+    return following
 
 
-class LockstepCallback(TrainerCallback):
-    """Adds the revision to the Trainer's logs, and says goodbye to the run at the end. `follow` installs it."""
+class TrainerLR(LockstepLR):
+    """Keeps the window that the last update used: logs are written when the scheduler is one step further."""
 
-    def __init__(self) -> None:
-        self.scheduler: LockstepLR | None = None
-        self._window: Window | None = None
+    used: Window | None = None
 
-    def on_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """Keep the window that the update used: logs are written when the scheduler is one step further."""
-        if (scheduler := self.scheduler) is not None:
-            self._window = scheduler._window
+    def step(self, epoch: int | None = None) -> None:
+        """As `lockstep.accelerate.LockstepLR.step`."""
+        self.used = self._window
+        super().step(epoch)
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Note the revision beside the rate."""
-        if self._window is not None and "learning_rate" in logs:
-            for entry in (logs, state.log_history[-1]):
-                entry["lockstep_revision"] = self._window.revision
 
-    def on_train_end(self, *_: Any, **__: Any) -> None:
+class Following:
+    """Adds the revision to a Trainer's logs, and says goodbye to the run at the end of the training.
+
+    No TrainerCallback: the Trainer calls each one four times a step, which costs more than following the run.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.scheduler: TrainerLR | None = None
+        self._trainer, self._log, self._end = trainer, trainer.log, trainer.callback_handler.on_train_end
+        trainer.log, trainer.callback_handler.on_train_end = self.log, self.end
+
+    def log(self, logs: dict[str, float], *arguments: Any, **keywords: Any) -> None:
+        """Note the revision beside the rate: before the log goes to those that report."""
+        if self.scheduler is not None and "learning_rate" in logs:
+            skipped = self._trainer.accelerator.optimizer_step_was_skipped  # then the scheduler stands still
+            if (window := self.scheduler._window if skipped else self.scheduler.used) is not None:
+                logs["lockstep_revision"] = window.revision
+        self._log(logs, *arguments, **keywords)
+
+    def end(self, *arguments: Any) -> Any:
         """Report the last values and end the background thread."""
         if self.scheduler is not None:
             self.scheduler.close()
+        return self._end(*arguments)
