@@ -107,20 +107,21 @@ def transformers() -> Iterator[Case]:
     import torch as pytorch
     from transformers import Trainer, TrainingArguments
 
-    from lockstep.transformers import LockstepCallback, follow
+    from lockstep.transformers import follow
 
     arguments = TrainingArguments(
         "unused", report_to=[], use_cpu=True, disable_tqdm=True, lr_scheduler_type="cosine", warmup_steps=10
     )
 
     def trainer(groups: int) -> Any:
-        return Trainer(pytorch.nn.Linear(1, 1), arguments, optimizers=(still(groups), None))
+        made = Trainer(pytorch.nn.Linear(1, 1), arguments, optimizers=(still(groups), None))
+        made.callback_handler.callbacks.clear()  # the Trainer's own, the same on all sides
+        return made
 
     def update(made: Any, scheduled: bool = True) -> Action:
         events, control, state, args = made.callback_handler, made.control, made.state, made.args
-        events.callbacks = [each for each in events.callbacks if isinstance(each, LockstepCallback)]
-        optimizer = made.optimizer = events.optimizer = made.accelerator.prepare(made.optimizer)
-        events.lr_scheduler = scheduler = made.create_scheduler(TOTAL, optimizer) if scheduled else None
+        optimizer = made.optimizer
+        events.lr_scheduler = scheduler = made.create_scheduler(TOTAL) if scheduled else None
 
         def act() -> None:  # the Trainer's order
             events.on_step_begin(args, state, control)
@@ -151,8 +152,9 @@ def accelerate() -> Iterator[Case]:
     accelerator = Accelerator(cpu=True)
 
     def update(groups: int, build: Callable[[Any], Any] | None) -> Action:
-        optimizer = accelerator.prepare(still(groups))
-        return updates(optimizer, accelerator.prepare(build(optimizer)).step if build else nothing)
+        optimizer = still(groups)
+        prepared = accelerator.prepare(optimizer)  # looks for a package at every update: not called here
+        return updates(optimizer, accelerator.prepare(build(prepared)).step if build else nothing)
 
     for groups in (1, 50):
         ours = update(groups, lambda optimizer: LockstepLR(optimizer, **job()))
