@@ -7,12 +7,12 @@ from collections.abc import Callable
 PATIENCE = 60.0
 
 
-def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Return when `condition()` is true; fail after a minute, or so many seconds."""
+def until(condition: Callable[[], object], seconds: float = PATIENCE, pause: float = 0.002) -> None:
+    """Return when `condition()` is true; fail after a minute, or so many seconds. It is looked at after every pause."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for something that did not happen"
-        time.sleep(0.002)
+        time.sleep(pause)
 
 
 def lockstep_threads() -> list[threading.Thread]:

@@ -1,0 +1,284 @@
+"""The fault campaign: four ranks train while everything goes wrong that a cluster has, one thing after the other.
+
+One torchrun job serves all cases (see campaign.py); a case is a fault, an agreement mode and outage policies. What must
+hold is said by the three tests. The service and every rank run on wall clocks that the test can set (libfaketime).
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.clients.waiting import until
+from tests.distributed.proxy import Proxy, proxied
+from tests.processes import started
+from tests.service import ROOT, Service, free_port, running
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
+
+RANKS = 4
+PLAN = {"tracks": {"lr": {"kind": "ramp", "shape": "cosine", "start": 0.05, "end": 0.001, "steps": 20_000}}}
+PATIENCE = 90.0
+OUTAGES = ("killed", "stopped", "errors", "garbage", "cut")
+FAULTS = (*OUTAGES, "restarted", "slow", "clocks", "slow rank")
+
+
+class Campaign:
+    """The ranks, the service, and the ways between them."""
+
+    def __init__(self, folder: Path, service: Service, proxy: Proxy, clock: Path) -> None:
+        self.folder, self.service, self.proxy, self.clock = folder, service, proxy, clock
+        self.client = httpx.Client(base_url=service.url, timeout=30)
+        self.ended: Callable[[], bool] = lambda: False
+        self.cases = 0
+
+    @contextlib.contextmanager
+    def fault(self, kind: str, rank: int) -> Iterator[bool]:
+        """A fault for the length of a block; gives whether the service can be told anything meanwhile."""
+        if kind == "killed":
+            self.service.kill()
+            yield False
+            self.service.start()
+        elif kind == "restarted":
+            self.service.stop()
+            self.service.start()
+            yield True
+        elif kind == "stopped":
+            self.service.signal(signal.SIGSTOP)
+            yield False
+            self.service.signal(signal.SIGCONT)
+        elif kind == "slow rank":
+            (self.folder / "slow-rank").touch()
+            yield True
+            (self.folder / "slow-rank").unlink()
+        elif kind == "clocks":
+            self.clock.write_text("+3600\n")
+            yield True
+            self.clock.write_text("-86400\n")
+            time.sleep(1.0)
+            self.clock.write_text("+0\n")
+        else:
+            kinds = {"errors": "error", "garbage": "garbage", "slow": "slow", "cut": "cut"}
+            self.proxy.inject(kinds[kind], *([rank] if kind == "cut" else range(RANKS)))
+            yield True
+            self.proxy.heal()
+
+    def begin(self, agreement: str, policies: tuple[str, ...], lead_seconds: float, timeout: float = 1.0) -> "Case":
+        """Let the ranks begin a case."""
+        number, self.cases = self.cases, self.cases + 1
+        about = {"name": f"case-{number}", "plan": PLAN, "urls": self.proxy.urls, "agreement": agreement}
+        limits = {"policies": policies, "lead_seconds": lead_seconds, "timeout": timeout}
+        write(self.folder / f"case-{number}.json", about | limits)
+        return Case(self, number, policies)
+
+
+class Case:
+    """One case under way: where it is, its controller, its end."""
+
+    def __init__(self, campaign: Campaign, number: int, policies: tuple[str, ...]) -> None:
+        self.campaign, self.number, self.policies = campaign, number, policies
+
+    def status(self, rank: int = 0) -> dict[str, Any]:
+        """What a rank said last of this case: the step it has made, and for every living policy the value's reason."""
+        path = self.campaign.folder / f"status-{rank}.json"
+        said: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return said if said.get("case") == self.number else {"step": -1, "reasons": {}}
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        """Until the condition holds. Nothing may take longer than a minute or so: that would be a hang."""
+        until(lambda: self.campaign.ended() or condition(), PATIENCE, pause=0.1)
+        assert not self.campaign.ended(), (self.campaign.folder / "ranks.log").read_text()[-4000:]
+
+    def reach(self, step: int) -> None:
+        self.wait(lambda: self.status()["step"] >= step or self.over())
+
+    def over(self) -> bool:
+        """All policies have ended by themselves."""
+        return all(path.exists() for path in self.results())
+
+    def get(self, policy: str, path: str = "", **query: Any) -> Any:
+        answer = self.campaign.client.get(f"/v1/runs/case-{self.number}-{policy}{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def revise(self, factor: float) -> int:
+        """Scale the curve of every policy; the latest of the steps from which that holds."""
+        steps = []
+        for policy in self.policies:
+            body = {"action": {"kind": "scale", "factor": factor}}
+            answer = self.campaign.client.post(f"/v1/runs/case-{self.number}-{policy}/revisions", json=body)
+            assert answer.status_code == 201, answer.text
+            steps.append(int(answer.json()["from_step"]))
+        return max(steps)
+
+    def results(self) -> list[Path]:
+        return [self.campaign.folder / f"result-{self.number}-{rank}.json" for rank in range(RANKS)]
+
+    def end(self) -> dict[str, list[dict[str, Any]]]:
+        """Let the case end; by policy, what every rank has to say."""
+        (self.campaign.folder / f"stop-{self.number}").touch()
+        self.wait(self.over)
+        ranks = [json.loads(path.read_text()) for path in self.results()]
+        return {policy: [rank[policy] for rank in ranks] for policy in self.policies}
+
+    def compare(self, policy: str, ranks: list[dict[str, Any]]) -> tuple[set[int], set[int]]:
+        """The steps at which a rank used another value than the committed one, and those not known to be verified."""
+        (executed,) = {len(rank["rates"]) for rank in ranks}
+        committed = self.get(policy, "/values", start=0, stop=executed)["values"]["lr"]
+        astray = {step for rank in ranks for step in range(executed) if rank["rates"][step] != committed[step]}
+        verified_until = min(worker["verified_until"] for worker in self.get(policy, "/workers")["items"])
+        spans = [*self.get(policy)["unverified"], [verified_until, executed]]
+        return astray, {step for start, stop in spans for step in range(start, stop)}
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    found = find_spec("libfaketime")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("libfaketime is not installed")
+    library = Path(found.submodule_search_locations[0]) / "vendor/libfaketime/src/libfaketime.so.1"
+    folder = tmp_path_factory.mktemp("campaign")
+    clock = folder / "clock"
+    clock.write_text("+0\n")
+    clocks = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # its default lets waits with a time-out spin
+    }
+    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
+    env = {**os.environ, **clocks, "CAMPAIGN": str(folder), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={RANKS}", "--master-port", str(free_port())]
+    command = [sys.executable, *launcher, str(ROOT / "tests/distributed/campaign.py")]
+    with contextlib.ExitStack() as stack:
+        service = stack.enter_context(running(folder, environment=clocks))
+        proxy = stack.enter_context(proxied(service.url, RANKS))
+        log = stack.enter_context((folder / "ranks.log").open("w"))
+        ranks = stack.enter_context(started(command, env=env, stdout=log, stderr=log))
+        one = Campaign(folder, service, proxy, clock)
+        stack.callback(one.client.close)
+        one.ended = lambda: ranks.poll() is not None
+        first = one.begin("broadcast", ("wait",), 0.5)  # the first update of a process imports for seconds
+        first.reach(20)
+        first.end()
+        yield one
+        if ranks.poll() is None:
+            write(folder / f"case-{one.cases}.json", None)
+            assert ranks.wait(60) == 0, (folder / "ranks.log").read_text()[-4000:]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("policies", [("follow", "freeze", "raise"), ("wait",)], ids="-".join)
+def test_in_broadcast_mode_all_ranks_stay_identical(campaign: Campaign, policies: tuple[str, ...], fault: str) -> None:
+    """In every case and under every policy; and what was used is committed, fallback included, or it is marked.
+
+    (An answer that was lost may have committed steps that the ranks then had to do without.)
+    """
+    case = campaign.begin("broadcast", policies, 0.5)
+    case.reach(20)
+    case.reach(case.revise(0.5))
+    suffer(case, fault, 0, until_alone=True)
+    case.reach(case.revise(0.5) + 20)
+    for policy, ranks in case.end().items():
+        rates = ranks[0]["rates"]
+        assert [rank["rates"] == rates for rank in ranks] == [True] * RANKS, policy
+        assert [rank["difference"] for rank in ranks] == [0.0] * RANKS, policy
+        assert [rank["reasons"] for rank in ranks] == [ranks[0]["reasons"]] * RANKS, policy
+        failed = [rank["error"] is not None for rank in ranks]
+        assert failed == [policy == "raise" and failed[0]] * RANKS, ranks[0]["error"]
+        if fault in OUTAGES and policy == "raise":
+            assert all("NoValue" in rank["error"] for rank in ranks)
+        if fault in OUTAGES and policy in ("follow", "freeze"):  # a tail that a revision has outdated is not followed
+            assert {"follow", "freeze"} & set(ranks[0]["reasons"])
+        if policy in ("wait", "raise"):
+            assert ranks[0]["reasons"] == ["committed"]
+        astray, unverified = case.compare(policy, ranks)
+        assert astray <= unverified, policy
+        if policy in ("wait", "raise"):
+            assert astray == set(), policy
+            assert case.get(policy)["unverified"] == [], policy
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_in_commit_mode_an_outage_shorter_than_half_the_lead_is_not_noticed(campaign: Campaign, fault: str) -> None:
+    """Whatever the policy: the values in hand last longer."""
+    policies = ("follow", "freeze", "wait", "raise")
+    lead = 30.0 if fault == "stopped" else 12.0
+    case = campaign.begin("commit", policies, lead, timeout=20.0)
+    case.reach(100)
+    case.wait(lambda: min(case.status(rank)["seconds_in_hand"] for rank in range(RANKS)) > 0.4 * lead)
+    suffer(case, fault, 2)
+    case.reach(case.status()["step"] + 50)
+    for policy, ranks in case.end().items():
+        rates = ranks[0]["rates"]
+        assert [rank["error"] for rank in ranks] == [None] * RANKS, policy
+        assert [rank["reasons"] for rank in ranks] == [["committed"]] * RANKS, policy
+        assert [rank["rates"] == rates for rank in ranks] == [True] * RANKS, policy
+        assert [rank["difference"] for rank in ranks] == [0.0] * RANKS, policy
+        astray, unverified = case.compare(policy, ranks)
+        assert astray == set(), policy
+        assert unverified <= {len(rates) - 1}, policy  # the last one perhaps unreported
+
+
+@pytest.mark.parametrize("fault", OUTAGES)
+@pytest.mark.parametrize("policies", [("follow", "freeze", "raise"), ("wait",)], ids="-".join)
+def test_in_commit_mode_a_longer_outage_is_waited_for_or_marked(
+    campaign: Campaign, policies: tuple[str, ...], fault: str
+) -> None:
+    """`wait` keeps the ranks identical, `raise` ends the job, and who went its own way is marked unverified."""
+    case = campaign.begin("commit", policies, 0.5)
+    case.reach(20)
+    case.reach(case.revise(0.5))
+    suffer(case, fault, 2, until_alone=True)
+    case.reach(case.revise(0.5) + 20)
+    for policy, ranks in case.end().items():
+        astray, unverified = case.compare(policy, ranks)
+        assert astray <= unverified, policy
+        if policy in ("wait", "raise"):
+            assert astray == set(), policy
+            assert [rank["reasons"] for rank in ranks] == [["committed"]] * RANKS, policy
+        if policy == "raise":
+            assert any("NoValue" in (rank["error"] or "") for rank in ranks)
+        else:
+            assert [rank["error"] for rank in ranks] == [None] * RANKS, policy
+        if not astray:
+            assert [rank["difference"] for rank in ranks] == [0.0] * RANKS, policy
+
+
+def suffer(case: Case, fault: str, rank: int, *, until_alone: bool = False) -> None:
+    """A fault that lasts a while after the first request that it has harmed, and with `until_alone` after the policies
+
+    that need not wait have done what they do. A cut hits this rank, the other faults all of them.
+    """
+    proxy = case.campaign.proxy
+    before = proxy.harmed
+    with case.campaign.fault(fault, rank) as reachable:
+        if reachable:
+            case.revise(0.9)
+        if fault in ("killed", "errors", "garbage", "cut", "slow"):
+            case.wait(lambda: proxy.harmed > before)
+        if until_alone and fault in OUTAGES and "raise" in case.policies:
+            case.wait(lambda: alone(case.status(rank)["reasons"]))
+        time.sleep(10.0 if fault == "stopped" else 1.2)  # the length of the fault, not a guess at somebody's speed
+
+
+def alone(reasons: dict[str, str]) -> bool:
+    """Nobody has a committed value any more: `follow` and `freeze` go on without, `raise` has ended."""
+    return "raise" not in reasons and "committed" not in reasons.values()
+
+
+def write(path: Path, content: Any) -> None:
+    """Write a file that is there whole or not at all."""
+    (draft := path.with_suffix(".draft")).write_text(json.dumps(content))
+    draft.replace(path)
