@@ -168,7 +168,8 @@ def test_ranks_that_end_within_an_outage_say_what_they_did(
     assert [values[:149] for values in results] == [[run.value(step) for step in range(149)]] * RANKS
     assert run.unverified == []
     assert {name: worker["verified_until"] for name, worker in run.workers.items()} == {
-        f"rank-{rank}": 149 for rank in range(RANKS)  # of the last value nobody knows whether it came to be used
+        f"rank-{rank}": 149
+        for rank in range(RANKS)  # of the last value nobody knows whether it came to be used
     }
 
 
