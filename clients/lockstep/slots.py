@@ -56,17 +56,17 @@ class TensorSlot:
 
     def __init__(self, group: Group, key: str, index: int | None = None) -> None:
         self._group, self._key, self._index = group, key, index
-        self._tensor = self._here()
+        self.tensor = self._here()
         self._version = -1
 
     def write(self, value: float) -> None:
-        self._tensor.fill_(value)
-        self._version = self._tensor._version
+        self.tensor.fill_(value)
+        self._version = self.tensor._version
 
     def read(self, expected: float) -> float:
         """`expected` where the tensor holds its rounding. Reads the device only if someone wrote to the tensor."""
         found = self._here()
-        if found is self._tensor and found._version == self._version:
+        if found is self.tensor and found._version == self._version:
             return expected
         stored = _number(found)
         rounded = float(found.new_tensor(expected)) if hasattr(found, "new_tensor") else expected
@@ -89,8 +89,14 @@ class Slots:
         self._base: list[tuple[str, bool]] = []
         self._slots: list[Slot | TensorSlot] = []
         self.unused = set(window.values) | set(window.derived)
+        tensors: dict[int, str] = {}
         for index, group in enumerate(groups):
             for track, slot in _slots(group, index, window):
+                if isinstance(slot, TensorSlot) and (other := tensors.setdefault(id(slot.tensor), track)) != track:
+                    raise Misused(
+                        f"Parameter groups share one tensor, which cannot hold {other} and {track}: give each group a "
+                        "tensor of its own. (PyTorch puts the tensor of `lr=` into every group that has none.)"
+                    )
                 of = window.derived[track][0] if track in window.derived else track
                 self.tracks.append(track)
                 self._base.append((of, of == track))

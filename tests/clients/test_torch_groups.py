@@ -8,6 +8,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import torch
 
+from lockstep.errors import Misused
 from lockstep.testing import FakeService
 from lockstep.torch import LockstepLR
 from tests.clients.revised import LEAD, PLAN, REVISIONS, STEPS, Revised
@@ -77,3 +78,12 @@ def test_every_group_uses_the_committed_values_through_three_revisions(make: Any
     changes = [(revision["number"], revision["from_step"] < STEPS) for revision in job.run.revisions[1:]]
     assert changes == [(number, True) for number in range(2, 2 + len(REVISIONS))]
     job.check([row[0][0] for row in used])
+
+
+def test_one_tensor_for_groups_with_rates_of_their_own_is_refused() -> None:
+    """PyTorch puts the tensor of `lr=` into every group: what one group is given would be the other's as well."""
+    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "name": name} for name in ("body", "head")]
+    service = FakeService({"lr": 0.1, "head/lr": 0.2})
+    optimizer = torch.optim.SGD(groups, lr=torch.tensor(0.5))
+    with pytest.raises(Misused, match="give each group a tensor of its own"):
+        LockstepLR(optimizer, run="job", plan={"tracks": {}}, transport=service.transport)
