@@ -1,6 +1,7 @@
 """The factor function, in torchtitan's own container of schedulers and in a plain LambdaLR."""
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lockstep.errors import Misused
 from lockstep.torchtitan import Factor
-from tests.clients.revised import STEPS, Revised
+from tests.clients.revised import STEPS, Revised, torchrun
 from tests.clients.waiting import lockstep_threads, until
 
 Optimizer = torch.optim.Optimizer
@@ -66,6 +67,15 @@ def test_applied_rates_are_the_committed_ones(build: Any) -> None:
     applied = train(job, made, build(made, factor), 0, STEPS)
     factor.close()
     job.check([rates[0] for rates in applied])
+
+
+@pytest.mark.distributed
+def test_two_ranks_use_the_same_rates(tmp_path: Path) -> None:
+    job = Revised()
+    with job.service.serve() as url:
+        ranks = torchrun("titan.py", tmp_path, url)
+    assert ranks[0] == ranks[1]
+    job.check(ranks[0]["applied"], workers=2)
 
 
 @pytest.mark.filterwarnings("ignore:To get the last learning rate:UserWarning")  # torchtitan's load_state_dict
