@@ -151,3 +151,11 @@ def test_the_image_copies_what_exists_and_is_not_ignored() -> None:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
                 assert f"!{source}" in ignored, source
+
+
+def test_jobs_of_several_processes_share_one_worker(request: pytest.FixtureRequest) -> None:
+    """They need the cores; pytest-xdist groups by a suffix of the name, and says nothing where it cannot."""
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("needs pytest-xdist: pytest -n 2 --dist loadgroup")
+    jobs = [item for item in request.session.items if item.get_closest_marker("distributed")]
+    assert [item.nodeid for item in jobs if not item.nodeid.endswith("@distributed")] == []

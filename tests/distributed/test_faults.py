@@ -214,7 +214,7 @@ def test_in_broadcast_mode_all_ranks_stay_identical(campaign: Campaign, policies
 def test_in_commit_mode_an_outage_shorter_than_half_the_lead_is_not_noticed(campaign: Campaign, fault: str) -> None:
     """Whatever the policy: the values in hand last longer."""
     policies = ("follow", "freeze", "wait", "raise")
-    lead = 30.0 if fault == "stopped" else 12.0
+    lead = 30.0 if fault == "stopped" else 20.0
     case = campaign.begin("commit", policies, lead, timeout=20.0)
     case.reach(100)
     case.wait(lambda: min(case.status(rank)["seconds_in_hand"] for rank in range(RANKS)) > 0.4 * lead)
