@@ -20,7 +20,7 @@ from lockstep.torch import LockstepLR
 FOLDER = Path(os.environ["CAMPAIGN"])
 RANK = int(os.environ["RANK"])
 PACE_SECONDS = 0.01
-LOOK = 16  # how often a rank looks at the values that it has in hand
+LOOK = 32  # how often a rank looks at the values that it has in hand
 
 
 class Member:
