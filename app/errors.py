@@ -132,3 +132,8 @@ class Unavailable(LockstepError):
 
     name = "unavailable"
     title = "Temporarily unavailable"
+
+
+def escape(name: str) -> str:
+    """A name as one part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

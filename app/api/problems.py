@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.errors import Invalid, LockstepError
+from app.errors import Invalid, LockstepError, escape
 from schemas.base import Model, Problem
 from schemas.kinds import KINDS
 
@@ -138,7 +138,7 @@ def _pointer(error: Mapping[str, Any], body: Any) -> str:
         if within:
             here = here[part]
         if within or (part == parts[-1] and error["type"] == "missing") or here is None:
-            pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+            pointer += f"/{escape(str(part))}"
     if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{pointer}/kind"
     return pointer  # the rest of the location is the names of union members and validators

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from app.control.history import load_plan
 from app.control.verify import merged
+from app.errors import escape
 from app.store import EventRow, Reader, RevisionRow, RunRow
 
 Json = dict[str, Any]
@@ -50,8 +51,7 @@ def differences(posted: Any, there: Any, pointer: str = "") -> Iterator[Json]:
     """Where two plans differ: a JSON pointer and both sides, None where one of them has nothing."""
     if isinstance(posted, dict) and isinstance(there, dict):
         for name in sorted(posted.keys() | there.keys()):
-            part = name.replace("~", "~0").replace("/", "~1")
-            yield from differences(posted.get(name), there.get(name), f"{pointer}/{part}")
+            yield from differences(posted.get(name), there.get(name), f"{pointer}/{escape(name)}")
     elif isinstance(posted, list) and isinstance(there, list) and len(posted) == len(there):
         for index, pair in enumerate(zip(posted, there, strict=True)):
             yield from differences(*pair, f"{pointer}/{index}")

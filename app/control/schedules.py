@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import Invalid, NotFound, TooLarge
+from app.errors import Invalid, NotFound, TooLarge, escape
 from app.schedules import CompiledPlan, compile_plan, decimate, resolve
 from app.schedules.arrays import groups
 from app.schedules.build import lower
@@ -18,7 +18,6 @@ from app.schedules.compiled import compile_folded, follows_metric
 from app.schedules.explain import segments, summary
 from app.schedules.pitfalls import pitfalls
 from app.schedules.plot import Line, Mark, line, render
-from app.schedules.tree import escape
 from schemas.evaluate import Evaluate, Explain, MetricValue, Plot, StepRange, Subject
 from schemas.plans import Plan
 

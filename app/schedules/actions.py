@@ -11,10 +11,9 @@ from math import ceil, inf, isfinite, nextafter, sqrt
 import numpy as np
 from pydantic import ValidationError
 
-from app.errors import Invalid, NotHeld
+from app.errors import Invalid, NotHeld, escape
 from app.schedules.build import build, lower
 from app.schedules.durations import resolve, resolve_duration
-from app.schedules.tree import escape
 from schemas import actions
 from schemas import schedules as native
 from schemas.base import MAX_STEP, Warned

@@ -10,12 +10,11 @@ from threading import Lock
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.errors import Invalid
+from app.errors import Invalid, escape
 from app.schedules.build import Budget, build, lower
 from app.schedules.curves import Curve
 from app.schedules.durations import resolve
 from app.schedules.folds import MAX_CHANGED, cost, factors, has_folds
-from app.schedules.tree import escape
 from schemas.plans import Plan, TrackSpec
 from schemas.specs import Spec
 

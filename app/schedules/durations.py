@@ -5,9 +5,9 @@ from functools import cache
 from math import floor
 from typing import Any, get_args
 
-from app.errors import Invalid
+from app.errors import Invalid, escape
 from app.schedules.build import lower
-from app.schedules.tree import escape, map_children
+from app.schedules.tree import map_children
 from schemas.base import MAX_STEP, Model
 from schemas.durations import DURATION_TEXT, Unit
 from schemas.plans import Plan, TrackSpec

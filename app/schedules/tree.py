@@ -42,8 +42,3 @@ def children(spec: Model) -> list[tuple[Spec, str]]:
 
     map_children(spec, note)
     return found
-
-
-def escape(name: str) -> str:
-    """A name as one part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")

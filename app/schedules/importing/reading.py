@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import Invalid
-from app.schedules.tree import escape
+from app.errors import Invalid, escape
 from schemas.base import Pointed, Warned
 
 Json = dict[str, Any]
