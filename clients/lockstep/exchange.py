@@ -45,7 +45,6 @@ class Exchange:
         self._window: Window | None = None
         self._outage: Episode | None = None  # the one that the window in hand stands in for
         self._worker: Worker | None = None
-        self._ahead: list[Window] = []
         self._acknowledged: int | None = None  # the group's reports before this step have arrived; None: none was due
         self.step_seconds: float | None = None
         self.trigger = 0

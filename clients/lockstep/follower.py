@@ -6,7 +6,7 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 from lockstep import identity
@@ -200,6 +200,14 @@ class Follower:
         self._first, self._count = step, border - step
         self._columns = {}
         return window, border
+
+    def ahead(self, step: int, track: str = "lr") -> tuple[Reading, Iterator[float]]:
+        """The reading of `step`, and the values that come after it, up to where `visit` is to be called again.
+
+        For adapters that hand out the values themselves: they keep `record.step`.
+        """
+        window, border = self.visit(step)
+        return self.value(step, track), iter(window.column(track, step + 1, border))
 
     def used(self, step: int, track: str, value: float) -> None:
         """Say that update `step` used another value of a base track than the one handed out."""

@@ -98,7 +98,5 @@ class LockstepLR(paddle.optimizer.lr.LRScheduler):
         if self._follower is None:
             self._follower = Follower(*self._arguments, **{"step": step, **self._options})
             self._options.pop("resume", None)
-        window, border = self._follower.visit(step)
-        self._reading = self._follower.value(step)
-        self._ahead = iter(window.column("lr", step + 1, border))
+        self._reading, self._ahead = self._follower.ahead(step)
         self.last_epoch, self.last_lr = step, self._reading.value

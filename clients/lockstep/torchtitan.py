@@ -73,9 +73,7 @@ class Factor:
         else:
             self._ahead = iter(())
             follower.go_to(step)
-        window, border = follower.visit(step)
-        self._reading = follower.value(step)
-        self._ahead = iter(window.column("lr", step + 1, border))
+        self._reading, self._ahead = follower.ahead(step)
         self._step, self._value = step, self._reading.value
         return self._value
 
