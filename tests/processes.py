@@ -1,11 +1,29 @@
 """Processes that tests start: a command and all that it has started end with the test, whichever way the test ends."""
 
 import contextlib
+import json
+import os
 import subprocess
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.service import ROOT
+
+
+def torchrun(ranks: int) -> list[str]:
+    """The launcher of so many ranks; the script comes after it."""
+    where = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    return [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={ranks}", *where]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """For the processes of a job: it finds our modules, computes on one thread each, and sees no GPU."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **more}
 
 
 @contextlib.contextmanager
@@ -35,6 +53,21 @@ def completed(command: Sequence[str], seconds: float, **options: Any) -> str:
     assert not late, f"{command} did not end within {seconds} s: {output[-4000:]}"
     assert process.returncode == 0, output[-6000:]
     return output
+
+
+def completed_together(commands: Sequence[tuple[Sequence[str], Mapping[str, str]]], seconds: float, log: Path) -> None:
+    """Run commands, each in its environment, side by side; all have to succeed within so many seconds."""
+    with contextlib.ExitStack() as stack, log.open("w") as output:
+        ranks = [
+            stack.enter_context(started(command, env=env, stdout=output, stderr=output)) for command, env in commands
+        ]
+        assert [rank.wait(seconds) for rank in ranks] == [0] * len(ranks), log.read_text()[-4000:]
+
+
+def publish(path: Path, content: Any) -> None:
+    """Write a file for another process: it is there whole or not at all."""
+    (draft := path.with_name(f"{path.name}.draft")).write_text(json.dumps(content))
+    draft.replace(path)
 
 
 def kill(process: "subprocess.Popen[Any]") -> None:

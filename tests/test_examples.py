@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.clients.waiting import until
-from tests.processes import completed, started
+from tests.processes import completed, started, torchrun
 from tests.service import ROOT, Service, free_port, running
 
 EXAMPLES = ROOT / "examples"
@@ -41,12 +41,6 @@ def environment(service: Service, **more: str) -> dict[str, str]:
         "KERAS_BACKEND": "torch",
         **more,
     }
-
-
-def torchrun(ranks: int, *options: str) -> list[str]:
-    """The launcher and where its ranks meet."""
-    where = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{free_port()}"]
-    return [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(ranks), *where, *options]
 
 
 def commands(folder: Path, **scripts: str) -> str:

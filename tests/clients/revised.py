@@ -2,15 +2,15 @@
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lockstep import Client
 from lockstep.testing import FakeRun, FakeService
+from tests import processes
 from tests.clients.waiting import until
-from tests.processes import completed
+from tests.processes import completed, environment
 from tests.service import ROOT
 
 STEPS = 60
@@ -71,17 +71,6 @@ class Remote(Revised):
 
 def torchrun(script: str, folder: Path, *arguments: str, ranks: int = 2) -> list[dict[str, Any]]:
     """Run a script of tests/clients/jobs under torchrun; what each rank wrote to `rank-N.json`."""
-    launcher = [
-        "-m",
-        "torch.distributed.run",
-        f"--nproc-per-node={ranks}",
-        "--rdzv-backend=c10d",
-        "--rdzv-endpoint=localhost:0",
-    ]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
-    completed(
-        [sys.executable, *launcher, str(ROOT / "tests/clients/jobs" / script), str(folder), *arguments],
-        240,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-    )
+    command = [*processes.torchrun(ranks), str(ROOT / "tests/clients/jobs" / script), str(folder), *arguments]
+    completed(command, 240, env=environment())
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(ranks)]

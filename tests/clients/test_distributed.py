@@ -1,7 +1,6 @@
 """Real ranks under torchrun, over gloo: the same rates and the same weights at every rank, whatever happens."""
 
 import json
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from lockstep.testing import FakeRun, FakeService
+from tests import processes
 from tests.clients.waiting import until
 from tests.processes import started
 
@@ -24,8 +24,7 @@ def torchrun(
     """Run the job; the run as it is afterwards, and what every rank wrote down."""
     service = FakeService(lambda step: 0.1 / (1 + step / 100), lead=32)
     with service.serve() as url, (folder / "log").open("w") as log:
-        launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={ranks}"]
-        command = [*launcher, "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", str(JOB), url, str(folder)]
+        command = [*processes.torchrun(ranks), str(JOB), url, str(folder)]
         with started([*command, str(steps), json.dumps(options)], stdout=log, stderr=log) as job:
             until(lambda: job.poll() is not None or ("job" in service.runs and service.runs["job"].horizon > 60))
             if job.poll() is None:

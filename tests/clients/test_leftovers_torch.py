@@ -15,6 +15,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 from lockstep.testing import FakeService
 from tests.clients.jobs.leftovers import UPDATES
 from tests.clients.waiting import until
+from tests.processes import environment
 from tests.service import ROOT
 
 SCRIPT = ROOT / "tests/clients/jobs/leftovers.py"
@@ -42,21 +43,18 @@ def together(*adapters: str, needs: str) -> object:
 )
 def test_nothing_is_left_behind(adapters: tuple[str, ...], tmp_path: Path) -> None:
     service = FakeService(lambda step: 1 / (step + 3), lead=64)
-    with service.serve() as url:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
-        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        with (tmp_path / "log").open("w+") as log:
-            command = [sys.executable, str(SCRIPT), url, *adapters]
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-            try:
-                code = process.wait(150)
-                until(lambda: not members(process.pid))  # multiprocessing's own helper ends when it hears of the end
-            finally:
-                for member in members(process.pid):
-                    member.kill()
-                process.wait()
-            log.seek(0)
-            said = log.read()
+    with service.serve() as url, (tmp_path / "log").open("w+") as log:
+        command = [sys.executable, str(SCRIPT), url, *adapters]
+        process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
+        try:
+            code = process.wait(150)
+            until(lambda: not members(process.pid))  # multiprocessing's own helper ends when it hears of the end
+        finally:
+            for member in members(process.pid):
+                member.kill()
+            process.wait()
+        log.seek(0)
+        said = log.read()
     assert code == 1, said
     assert said.rstrip().endswith("ZeroDivisionError"), said
     workers = {name: run.workers["w"] for name, run in service.runs.items()}

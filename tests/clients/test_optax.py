@@ -1,10 +1,8 @@
 """optax's adapter: the injected values are the committed ones in the leaf's dtype, and nothing is traced twice."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from lockstep.optax import LockstepRates
 from lockstep.testing import FakeService
 from tests.clients.revised import PLAN, STEPS, Revised
 from tests.clients.waiting import lockstep_threads, until
-from tests.processes import started
+from tests.processes import completed_together, environment
 from tests.service import ROOT, free_port
 
 BATCH = jnp.array([1.0, 2.0])
@@ -185,20 +183,11 @@ def test_optimizers_without_a_place_are_refused() -> None:
 
 def jobs(folder: Path, url: str, processes: int, devices: int) -> list[dict[str, Any]]:
     """Run `jobs/sharded.py` in so many processes with so many devices each."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "clients")]),
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-        "JAX_PLATFORMS": "cpu",
-    }
+    env = environment(XLA_FLAGS=f"--xla_force_host_platform_device_count={devices}", JAX_PLATFORMS="cpu")
     script = [sys.executable, str(ROOT / "tests/clients/jobs/sharded.py")]
     arguments = [str(folder), url, f"localhost:{free_port()}", str(processes)]
-    with ExitStack() as stack, (folder / "log").open("w") as log:
-        ranks = [
-            stack.enter_context(started([*script, *arguments, str(number)], env=environment, stdout=log, stderr=log))
-            for number in range(processes)
-        ]
-        assert [rank.wait(200) for rank in ranks] == [0] * processes, (folder / "log").read_text()[-4000:]
+    commands = [([*script, *arguments, str(number)], env) for number in range(processes)]
+    completed_together(commands, 200, folder / "log")
     return [json.loads((folder / f"rank-{number}.json").read_text()) for number in range(processes)]
 
 

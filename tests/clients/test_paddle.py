@@ -1,10 +1,8 @@
 """Paddle's adapter: what its optimizers hold in float32, and what their own state keeps."""
 
 import json
-import os
 import sys
 import warnings
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ with warnings.catch_warnings():
 from lockstep.errors import Misused
 from lockstep.paddle import LockstepLR
 from tests.clients.revised import STEPS, Revised
-from tests.processes import started
+from tests.processes import completed_together, environment
 from tests.service import ROOT, free_port
 
 
@@ -64,16 +62,14 @@ def test_applied_rates_are_the_committed_ones() -> None:
 def test_two_ranks_use_the_same_rates(tmp_path: Path) -> None:
     job, ports = Revised(), [free_port(), free_port()]
     ends = [f"127.0.0.1:{port}" for port in ports]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
     about = {"PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ENDPOINTS": ",".join(ends), "PADDLE_DISTRI_BACKEND": "gloo"}
-    with job.service.serve() as url, ExitStack() as stack, (tmp_path / "log").open("w") as log:
+    with job.service.serve() as url:
         command = [sys.executable, str(ROOT / "tests/clients/jobs/paddled.py"), str(tmp_path), url]
-        processes = []
-        for rank, end in enumerate(ends):
-            own = {"PADDLE_TRAINER_ID": str(rank), "PADDLE_CURRENT_ENDPOINT": end, "PYTHONPATH": path}
-            process = started(command, env={**os.environ, **about, **own}, stdout=log, stderr=log)
-            processes.append(stack.enter_context(process))
-        assert [process.wait(200) for process in processes] == [0, 0], (tmp_path / "log").read_text()[-4000:]
+        commands = [
+            (command, environment(PADDLE_TRAINER_ID=str(rank), PADDLE_CURRENT_ENDPOINT=end, **about))
+            for rank, end in enumerate(ends)
+        ]
+        completed_together(commands, 200, tmp_path / "log")
     ranks = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1]
     assert ranks[0]["applied"] == rounded(job.committed())

@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 
 from lockstep.torch import LockstepLR
+from tests.processes import publish
 
 FOLDER = Path(os.environ["CAMPAIGN"])
 RANK = int(os.environ["RANK"])
@@ -102,12 +103,6 @@ def train(number: int, case: dict[str, Any]) -> dict[str, Any]:
     for member in living:
         member.scheduler.close()
     return {member.policy: member.result() for member in members}
-
-
-def publish(path: Path, content: Any) -> None:
-    """Write a file that is there whole or not at all."""
-    (draft := path.with_suffix(f".{RANK}")).write_text(json.dumps(content))
-    draft.replace(path)
 
 
 def ask(number: int) -> Sequence[Any]:

@@ -18,7 +18,7 @@ HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-enco
 class Proxy:
     """Ways to a service: `urls[rank]` is what the rank uses.
 
-    `faults[rank]` says what happens to its requests: `slow` (the answer comes half a second later), `error` (500),
+    `faults[rank]` says what happens to its requests: `slow` (the answer comes half a second later), `errors` (500),
     `garbage` (an answer that makes no sense) or `cut` (no answer at all, and none of the packets arrive).
     """
 
@@ -74,7 +74,7 @@ class _Way(BaseHTTPRequestHandler):
             self.proxy.harmed += 1
             self.proxy.healed.wait()
             self.close_connection = True
-        elif fault == "error":
+        elif fault == "errors":
             self.proxy.harmed += 1
             self.reply(500, {"content-type": "text/plain"}, b"Internal Server Error")
         elif fault == "garbage":

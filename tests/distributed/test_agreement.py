@@ -8,10 +8,8 @@ Lockstep, and must fail.
 
 import contextlib
 import json
-import os
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import started
-from tests.service import ROOT, Service, free_port, running
+from tests.processes import environment, started, torchrun
+from tests.service import ROOT, Service, running
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(420)]
@@ -126,12 +124,10 @@ def training(service: Service, folder: Path, **settings: Any) -> Iterator[Job]:
         "policy": None,
         **settings,
     }
-    command = ["-m", "torch.distributed.run", f"--nproc-per-node={RANKS}", "--master-port", str(free_port())]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
     with (folder / "job.log").open("wb") as log:
         process = started(
-            [sys.executable, *command, str(ROOT / "tests/distributed/job.py")],
-            env={**os.environ, "JOB": json.dumps(job), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            [*torchrun(RANKS), str(ROOT / "tests/distributed/job.py")],
+            env=environment(JOB=json.dumps(job)),
             stdout=log,
             stderr=subprocess.STDOUT,
         )

@@ -6,9 +6,7 @@ hold is said by the three tests. The service and every rank run on wall clocks t
 
 import contextlib
 import json
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -20,8 +18,8 @@ import pytest
 
 from tests.clients.waiting import until
 from tests.distributed.proxy import Proxy, proxied
-from tests.processes import started
-from tests.service import ROOT, Service, free_port, running
+from tests.processes import environment, publish, started, torchrun
+from tests.service import ROOT, Service, running
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
@@ -68,8 +66,7 @@ class Campaign:
             time.sleep(1.0)
             self.clock.write_text("+0\n")
         else:
-            kinds = {"errors": "error", "garbage": "garbage", "slow": "slow", "cut": "cut"}
-            self.proxy.inject(kinds[kind], *([rank] if kind == "cut" else range(RANKS)))
+            self.proxy.inject(kind, *([rank] if kind == "cut" else range(RANKS)))
             yield True
             self.proxy.heal()
 
@@ -78,7 +75,7 @@ class Campaign:
         number, self.cases = self.cases, self.cases + 1
         about = {"name": f"case-{number}", "plan": PLAN, "urls": self.proxy.urls, "agreement": agreement}
         limits = {"policies": policies, "lead_seconds": lead_seconds, "timeout": timeout}
-        write(self.folder / f"case-{number}.json", about | limits)
+        publish(self.folder / f"case-{number}.json", about | limits)
         return Case(self, number, policies)
 
 
@@ -157,10 +154,8 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # its default lets waits with a time-out spin
     }
-    path = os.pathsep.join([str(ROOT), str(ROOT / "clients")])
-    env = {**os.environ, **clocks, "CAMPAIGN": str(folder), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={RANKS}", "--master-port", str(free_port())]
-    command = [sys.executable, *launcher, str(ROOT / "tests/distributed/campaign.py")]
+    env = environment(CAMPAIGN=str(folder), **clocks)
+    command = [*torchrun(RANKS), str(ROOT / "tests/distributed/campaign.py")]
     with contextlib.ExitStack() as stack:
         service = stack.enter_context(running(folder, environment=clocks))
         proxy = stack.enter_context(proxied(service.url, RANKS))
@@ -174,7 +169,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
         first.end()
         yield one
         if ranks.poll() is None:
-            write(folder / f"case-{one.cases}.json", None)
+            publish(folder / f"case-{one.cases}.json", None)
             assert ranks.wait(60) == 0, (folder / "ranks.log").read_text()[-4000:]
 
 
@@ -277,9 +272,3 @@ def suffer(case: Case, fault: str, rank: int, *, until_alone: bool = False) -> N
 def alone(reasons: dict[str, str]) -> bool:
     """Nobody has a committed value any more: `follow` and `freeze` go on without, `raise` has ended."""
     return "raise" not in reasons and "committed" not in reasons.values()
-
-
-def write(path: Path, content: Any) -> None:
-    """Write a file that is there whole or not at all."""
-    (draft := path.with_suffix(".draft")).write_text(json.dumps(content))
-    draft.replace(path)
