@@ -5,12 +5,12 @@ import os
 import re
 import sys
 from array import array
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lockstep.outage import Episode
-from lockstep.window import Window, parse_derived
+from lockstep.place import Place
+from lockstep.window import Window
 
 FORMAT = 1
 
@@ -23,39 +23,42 @@ class Cache:
         self.path = Path(folder) / f"{name}.lockstep"
         self._run = run
 
-    def save(self, windows: Sequence[Window], tail: Window | None, episode: Episode | None) -> None:
+    def save(self, place: Place) -> None:
         """Replace the file. An OSError is the caller's to log: a full disk must not stop the training."""
         parts: list[bytes] = []
         header = {
             "format": FORMAT,
             "byteorder": sys.byteorder,
-            "run": self._run,
-            "windows": [_head(window, parts) for window in windows],
-            "tail": None if tail is None else _head(tail, parts),
-            "episode": None if episode is None else list(episode),
+            "run": place.run,
+            "windows": [_head(window, parts) for window in place.windows],
+            "tail": None if place.tail is None else _head(place.tail, parts),
+            "episode": None if place.outage is None else list(place.outage),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}")
         temporary.write_bytes(b"".join([json.dumps(header).encode(), b"\n", *parts]))
         os.replace(temporary, self.path)
 
-    def load(self) -> tuple[list[Window], Window | None, Episode | None]:
-        """What was saved; nothing where there is no file, or one that is damaged or of another run."""
+    def load(self) -> Place:
+        """What was saved, from its first step on; nothing where there is no file, a damaged one, or another run's."""
+        nothing = Place(self._run)
         try:
             line, _, content = self.path.read_bytes().partition(b"\n")
             header = json.loads(line)
             if (header["format"], header["byteorder"], header["run"]) != (FORMAT, sys.byteorder, self._run):
-                return [], None, None
+                return nothing
             numbers = array("d")
             numbers.frombytes(content)
             taken = [0]
-            windows = [_body(head, numbers, taken) for head in header["windows"]]
+            windows = tuple(_body(head, numbers, taken) for head in header["windows"])
             tail = None if header["tail"] is None else _body(header["tail"], numbers, taken)
-            if taken[0] != len(numbers):
-                return [], None, None
-            return windows, tail, None if header["episode"] is None else Episode(*header["episode"])
+            outage = None if header["episode"] is None else Episode(*header["episode"])
+            if taken[0] != len(numbers) or not windows:
+                return nothing
+            first = windows[0]
+            return Place(self._run, first.start, first.uid, first.attempt, windows, outage, tail)
         except (OSError, ValueError, KeyError, TypeError, IndexError):
-            return [], None, None
+            return nothing
 
 
 def _head(window: Window, parts: list[bytes]) -> dict[str, Any]:
@@ -73,4 +76,4 @@ def _body(head: dict[str, Any], numbers: "array[float]", taken: list[int]) -> Wi
         if len(values[track]) != length:
             raise ValueError("the file is cut off")
         taken[0] += length
-    return Window(**{**head, "values": values, "derived": parse_derived(head["derived"], values)})
+    return Window.from_json({**head, "values": values})

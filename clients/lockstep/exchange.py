@@ -5,14 +5,16 @@ raised everywhere. The channel is two collectives; this module knows no framewor
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from lockstep.client import Client
 from lockstep.errors import LockstepError, Misused
-from lockstep.feed import Feed, Worker
+from lockstep.feed import Feed
 from lockstep.identity import new_instance
 from lockstep.outage import Episode
+from lockstep.place import Place
+from lockstep.report import Record
 from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
@@ -44,26 +46,17 @@ class Exchange:
         self._client = client  # made only to say goodbye
         self._window: Window | None = None
         self._outage: Episode | None = None  # the one that the window in hand stands in for
-        self._worker: Worker | None = None
+        self._record: Record | None = None
         self._acknowledged: int | None = None  # the group's reports before this step have arrived; None: none was due
         self.step_seconds: float | None = None
         self.trigger = 0
 
-    def start(
-        self,
-        worker: Worker,
-        step: int,
-        *,
-        uid: str | None = None,
-        attempt: int | None = None,
-        spare: Sequence[Window] = (),
-        outage: Episode | None = None,
-    ) -> None:
-        """Go to `step`; at rank 0 that joins the run."""
-        self._worker, self._acknowledged = worker, None
+    def start(self, record: Record, place: Place, attempt: int | None = None) -> None:
+        """Go to a place; at rank 0 that joins the run."""
+        self._record, self._acknowledged = record, None
         if self._feed is not None:
-            self._feed.group, self._feed.acknowledged = {}, step
-            self._feed.start(worker, step, uid=uid, attempt=attempt, spare=spare, outage=outage)
+            self._feed.group, self._feed.acknowledged = {}, place.step
+            self._feed.start(record, place, attempt)
 
     def take(self, step: int) -> Window:
         """The next window, from rank 0. Every rank calls this at the same step."""
@@ -99,15 +92,15 @@ class Exchange:
         """End rank 0's feed; the others report their last values themselves: ranks may end one by one."""
         if self._feed is not None:
             self._feed.close(wait)
-        elif wait and self._window is not None and self._worker is not None and self._acknowledged is not None:
+        elif wait and self._window is not None and self._record is not None and self._acknowledged is not None:
             about = {"worker": self._name, "instance": self._instance, "leaving": True}
             about |= {"uid": self._window.uid, "attempt": self._window.attempt}
             if self._outage is not None:
                 about["fallback"] = self._outage._asdict()
-            at, start = self._worker.position(), self._acknowledged
+            at, start = self._record.position(), self._acknowledged
             try:
                 with self._client() as client:
-                    while (applied := self._worker.report(start)) is not None:
+                    while (applied := self._record.report(start)) is not None:
                         request = {**about, "step": at, "at": at, "applied": applied}
                         client.window(self._run, request, timeout=GOODBYE_SECONDS)
                         start = applied["stop"]
@@ -128,9 +121,9 @@ class Exchange:
     def _report(self, step: int, acknowledged: int) -> None:
         """Bring what every rank has used to rank 0; at the first exchange there is nothing yet."""
         first, self._acknowledged = self._acknowledged is None, acknowledged
-        if first or self._worker is None:
+        if first or self._record is None:
             return
-        applied = self._worker.report(acknowledged)
+        applied = self._record.report(acknowledged)
         entry = {"worker": self._name, "instance": self._instance, "at": step, "applied": applied}
         if self.step_seconds is not None:
             entry["step_seconds"] = self.step_seconds

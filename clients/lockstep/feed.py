@@ -13,13 +13,15 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from lockstep.cache import Cache
 from lockstep.client import Client
 from lockstep.errors import AttemptSuperseded, LockstepError, NoValue, Refused, RunReplaced, Unavailable
 from lockstep.outage import FOLLOW, FREEZE, RAISE, STAND_IN, Episode, decide, episode, stand_in
+from lockstep.place import Place
+from lockstep.report import Record
 from lockstep.tail import fetch_tail, outdated, tail_steps
 from lockstep.window import COMMITTED, Answer, Window, parse_window
 
@@ -37,18 +39,8 @@ PAST_STEPS = 50_000  # how old a checkpoint may be for its job to start from the
 _jitter = random.Random()  # of our own: the training's random numbers must not depend on the network
 
 
-class Worker(Protocol):
-    """What a feed asks of the training side. Called from the background thread; takes no lock of the feed."""
-
-    def position(self) -> int:
-        """The step that is running now."""
-
-    def report(self, verified_until: int) -> dict[str, Any] | None:
-        """What was used and is not verified yet."""
-
-
 class Feed:
-    """Windows of one worker, fetched ahead of `worker.position()` by a daemon thread.
+    """Windows of one worker, fetched ahead of `record.position()` by a daemon thread.
 
     `create` makes the run exist before the first window is asked for. The attempt is that of the first answer, unless
     `start` is told which one to join (rank 0's).
@@ -101,29 +93,20 @@ class Feed:
 
     # The training thread
 
-    def start(
-        self,
-        worker: Worker,
-        step: int,
-        *,
-        uid: str | None = None,
-        attempt: int | None = None,
-        spare: Sequence[Window] = (),
-        outage: Episode | None = None,
-    ) -> None:
-        """Go to `step`, joining `attempt` (None: the current one). `spare` windows count if the service is away."""
+    def start(self, record: Record, place: Place, attempt: int | None = None) -> None:
+        """Go to a place, joining `attempt` (None: the current one). What it holds counts if the service is away."""
+        kept = self._cache.load() if self._cache else Place(self._run)
         with self._changed:
-            self.uid, self.attempt = uid or self.uid, attempt
+            self.uid, self.attempt = place.uid or self.uid, attempt
             self._seen_horizon = self._verified = 0  # those of the attempt before say nothing about this one
-            windows, tail, cached = self._cache.load() if self._cache else ([], None, None)
-            self._origin = spare[0].attempt if spare and attempt is None else None
-            self._spare = [w for w in (*spare, *windows) if uid is None or w.uid == uid]
-            self._tail = tail
-            self._move(step)
-            self._episode = outage or (cached if cached and cached.start <= step else None)
+            self._origin = place.attempt if attempt is None else None
+            self._spare = [w for w in (*place.windows, *kept.windows) if place.uid in (None, w.uid)]
+            self._tail = kept.tail
+            self._move(place.step)
+            self._episode = place.outage or (kept.outage if kept.outage and kept.outage.start <= place.step else None)
             if self._thread is None:
                 # The thread holds the feed and its record, never the scheduler: one that nobody needs can be collected.
-                self._worker = worker
+                self._record = record
                 self._thread = threading.Thread(target=self._work, name=f"lockstep-{self._run}", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -314,7 +297,7 @@ class Feed:
             self._changed.wait(left)
 
     def _due(self) -> bool:
-        return self._worker.position() >= self.trigger or self._last is None
+        return self._record.position() >= self.trigger or self._last is None
 
     def _ask(self, *, leaving: bool) -> None:
         if self._create is not None:
@@ -324,11 +307,11 @@ class Feed:
             generation = self._generation
             alone = self._episode is not None and self._last is not None and not leaving
             refused = isinstance(self._error, Refused)  # the training comes to the border, and hears of it there
-            if alone and not refused and self._end - self._worker.position() < self._stand_in_steps() // 2:
+            if alone and not refused and self._end - self._record.position() < self._stand_in_steps() // 2:
                 self._extend()  # the border moves before the request is sent, never while it is under way
             seconds = self._seconds()
             request, group = self._request(leaving), dict(self.group)
-        request["applied"] = self._worker.report(self._verified)
+        request["applied"] = self._record.report(self._verified)
         answer = parse_window(self._client.window(self._run, request, timeout=seconds), request["step"])
         with self._changed:
             if generation == self._generation:
@@ -348,7 +331,7 @@ class Feed:
         """How long to wait for an answer: as long as the values in hand last, within limits."""
         if self._last is None or not self.step_seconds:
             return self._timeout
-        left = (self._end - self._worker.position()) * self.step_seconds
+        left = (self._end - self._record.position()) * self.step_seconds
         return min(self._patience if self._episode else max(left, LEAST_SECONDS), self._timeout)
 
     def _arrived(self, group: dict[str, dict[str, Any]]) -> None:
@@ -360,7 +343,7 @@ class Feed:
                 self.group[name] = entry | {"applied": None}  # the next request still says that the rank lives
 
     def _request(self, leaving: bool) -> dict[str, Any]:
-        at = min(self._worker.position(), self._end) if self._last is not None else self._end
+        at = min(self._record.position(), self._end) if self._last is not None else self._end
         step = at if leaving and self._episode is not None else self._end  # nobody goes on to the end of a fallback
         request: dict[str, Any] = {"worker": self._name, "instance": self._instance, "step": step, "at": at}
         if self.uid is not None:
@@ -400,7 +383,7 @@ class Feed:
         fresh = window.stop > self._end
         if fresh:
             self._append(window.between(self._end, window.stop) if window.start < self._end else window)
-        at = min(self._worker.position(), self._end)
+        at = min(self._record.position(), self._end)
         more = self._episode is not None or (fresh and answer.horizon > self._end)
         self.trigger = at if more else at + int((self._end - at) * _jitter.uniform(0.4, 0.5))
 
@@ -459,7 +442,7 @@ class Feed:
         with self._changed:
             windows, tail, outage = [*self._past, *self._held], self._tail, self._episode
         try:
-            self._cache.save(windows, tail, outage)
+            self._cache.save(Place(self._run, self._end, self.uid, self.attempt, tuple(windows), outage, tail))
         except OSError as error:
             logger.warning("The cache %s cannot be written: %s", self._cache.path, error)
 
@@ -472,7 +455,7 @@ class Feed:
             while joined and not gone:
                 before = self._verified
                 self._ask(leaving=True)
-                if self._verified == before or self._worker.report(self._verified) is None:
+                if self._verified == before or self._record.report(self._verified) is None:
                     break
         except LockstepError as error:
             logger.info("Lockstep could not say goodbye: %s", error)

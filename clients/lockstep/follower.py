@@ -6,7 +6,8 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, Self
 
 from lockstep import identity
@@ -15,7 +16,8 @@ from lockstep.client import Client, Document, as_document
 from lockstep.errors import Misused, Unavailable
 from lockstep.feed import Feed
 from lockstep.outage import FOLLOW, POLICIES, Episode
-from lockstep.report import Ledger
+from lockstep.place import Place
+from lockstep.report import Ledger, Record
 from lockstep.transport import BaseTransport
 from lockstep.window import PLANNED, Window
 
@@ -39,40 +41,11 @@ class Source(Protocol):
     step_seconds: float | None
     trigger: int
 
-    def start(
-        self,
-        worker: "Record",
-        step: int,
-        *,
-        uid: str | None = None,
-        attempt: int | None = None,
-        spare: Sequence[Window] = (),
-        outage: Episode | None = None,
-    ) -> None: ...
+    def start(self, record: Record, place: Place, attempt: int | None = None) -> None: ...
     def take(self, step: int) -> Window: ...
     def wake(self) -> None: ...
     def ahead(self) -> tuple[list[Window], Episode | None]: ...
     def close(self, wait: bool = True) -> None: ...
-
-
-class Record:
-    """Where a worker is and what it has used; the one thing that the training and the background thread share."""
-
-    def __init__(self) -> None:
-        self.step = 0
-        self.checked = 0  # what was used below this step is known, overwritten values included
-        self.counter: Callable[[], int | None] | None = None  # an adapter's own count, while it lives
-        self.ledger = Ledger()
-
-    def position(self) -> int:
-        """The step that is running now."""
-        if self.counter is not None and (step := self.counter()) is not None:
-            self.step = step
-        return self.step
-
-    def report(self, verified_until: int) -> dict[str, Any] | None:
-        """What was used and is not verified yet."""
-        return self.ledger.report(verified_until, self.checked)
 
 
 class Follower:
@@ -116,12 +89,7 @@ class Follower:
         if policy not in POLICIES:
             raise Misused(f"An outage policy is one of {', '.join(POLICIES)}, not {policy!r}.")
         begin = Beginning(self.run, plan, if_exists, create)
-        place: dict[str, Any] = {}
-        if resume is not None:
-            saved, saved_step, uid, windows, outage = parse_state(resume)
-            if saved != self.run:
-                raise Misused(f"The checkpoint belongs to run {saved!r}, this follower to {self.run!r}.")
-            step, place = saved_step if step is None else step, {"uid": uid, "spare": windows, "outage": outage}
+        place = Place(self.run, begin.start_step) if resume is None else Place.from_json(resume, self.run)
         feed = begin.feed(
             Client(url, token=token, timeout=timeout, transport=transport),
             self.worker,
@@ -133,7 +101,7 @@ class Follower:
         )
         self._open(feed, Record())
         try:
-            self.go_to(begin.start_step if step is None else step, **place)
+            self.go_to(place.step if step is None else step, place)
         except BaseException:
             self.close()
             raise
@@ -241,20 +209,15 @@ class Follower:
 
     # Moves
 
-    def go_to(
-        self,
-        step: int,
-        *,
-        uid: str | None = None,
-        attempt: int | None = None,
-        spare: Sequence[Window] = (),
-        outage: Episode | None = None,
-    ) -> None:
-        """Continue at `step` in the current attempt, and wait for the value there."""
+    def go_to(self, step: int, place: Place | None = None, *, attempt: int | None = None) -> None:
+        """Continue at `step` in the current attempt, or the one named, and wait for the value there.
+
+        `place` is a checkpoint's: if the service is away, what it holds for the step lets training go on.
+        """
         self.record.ledger = Ledger()
         self.record.step = self.record.checked = step
         self._window, self._visited, self._count = None, None, 0
-        self.source.start(self.record, step, uid=uid, attempt=attempt, spare=spare, outage=outage)
+        self.source.start(self.record, replace(place or Place(self.run), step=step), attempt)
         self.visit(step)
 
     def rejoin(self, step: int) -> None:
@@ -267,7 +230,7 @@ class Follower:
         ahead, outage = self.source.ahead()
         windows = [window.between(step, window.stop)] if window.start <= step < window.stop else []
         windows += [w for w in ahead if w.start >= window.stop]
-        return state(self.run, window.uid, window.attempt, step, windows, outage)
+        return Place(self.run, step, window.uid, window.attempt, tuple(windows), outage).to_json()
 
     # The end
 
@@ -342,33 +305,6 @@ class Beginning:
             places = "; ".join(f"{o['pointer']}: {o['posted']!r} here, {o['run']!r} in the run" for o in others)
             logger.warning("Run %s goes on with the plan that it has, not with this script's (%s).", self._run, places)
         return run
-
-
-def state(
-    run: str, uid: str | None, attempt: int | None, step: int, windows: Sequence[Window], outage: Episode | None
-) -> dict[str, Any]:
-    """What a checkpoint needs to continue at `step` bit for bit, as plain numbers, strings and lists."""
-    return {
-        "run": run,
-        "uid": uid,
-        "attempt": attempt,
-        "step": step,
-        "windows": [window.to_json() for window in windows],
-        "outage": None if outage is None else list(outage),
-    }
-
-
-def parse_state(saved: Mapping[str, Any]) -> tuple[str, int, str | None, list[Window], Episode | None]:
-    """run, step, uid, windows and outage of a checkpoint made by `state`."""
-    try:
-        windows = [
-            Window(**{**w, "derived": {t: (d["of"], d["times"]) for t, d in w["derived"].items()}})
-            for w in saved["windows"]
-        ]
-        outage = None if saved["outage"] is None else Episode(*saved["outage"])
-        return str(saved["run"]), int(saved["step"]), saved["uid"], windows, outage
-    except (KeyError, TypeError, ValueError) as error:
-        raise Misused(f"This is not the state of a Lockstep scheduler ({error!r}).") from error
 
 
 def _forget(source: Source, record: Record) -> None:

@@ -5,7 +5,7 @@ import threading
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -98,3 +98,23 @@ class Ledger:
     def _forget(self) -> None:
         segment = self._segments.popleft()
         self._kept -= segment.stop - segment.start
+
+
+class Record:
+    """Where a worker is and what it has used; the one thing that the training and the background thread share."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.checked = 0  # what was used below this step is known, overwritten values included
+        self.counter: Callable[[], int | None] | None = None  # an adapter's own count, while it lives
+        self.ledger = Ledger()
+
+    def position(self) -> int:
+        """The step that is running now."""
+        if self.counter is not None and (step := self.counter()) is not None:
+            self.step = step
+        return self.step
+
+    def report(self, verified_until: int) -> dict[str, Any] | None:
+        """What was used and is not verified yet."""
+        return self.ledger.report(verified_until, self.checked)

@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from operator import length_hint
 from typing import Any
 
@@ -20,8 +21,9 @@ from lockstep import identity
 from lockstep.client import Client, Document
 from lockstep.errors import LockstepError, Misused
 from lockstep.exchange import Exchange
-from lockstep.follower import Beginning, Follower, Reading, parse_state, state
-from lockstep.outage import FOLLOW, POLICIES, WAIT, Episode
+from lockstep.follower import Beginning, Follower, Reading
+from lockstep.outage import FOLLOW, POLICIES, WAIT
+from lockstep.place import Place
 from lockstep.slots import Slots
 from lockstep.transport import BaseTransport
 from lockstep.window import Window
@@ -32,8 +34,6 @@ COMMIT, BROADCAST = "commit", "broadcast"
 
 NO_VALUES: Iterator[float] = iter(())
 NO_ROWS: Iterator[tuple[float, ...]] = iter(())
-
-Resume = tuple[str | None, Sequence[Window], Episode | None]  # uid, windows and outage of a checkpoint
 
 
 class LockstepLR(LRScheduler):
@@ -122,7 +122,7 @@ class LockstepLR(LRScheduler):
         self._unused: set[str] | None = None  # tracks that no group takes; None: not looked at yet
         self._used: Any = None  # the object that the last fast step wrote
         self._joined = False
-        self._resume: Resume = (None, (), None)
+        self._resume = Place(self.run)  # what a checkpoint has for the next join
         self._hook: Any = None
         self.last_epoch = -1
 
@@ -251,7 +251,7 @@ class LockstepLR(LRScheduler):
         Joins at the next `optimizer.step()`; with more than one rank every rank has to call it.
         """
         self.last_epoch = self.last_epoch if step is None else step
-        self._joined, self._resume = False, (None, (), None)
+        self._joined, self._resume = False, Place(self.run)
         self._arm()
 
     def _arm(self) -> None:
@@ -275,11 +275,10 @@ class LockstepLR(LRScheduler):
         if self._follower is None:
             raise Misused("A copied scheduler follows no run: construct a LockstepLR and load the copy's state_dict().")
         step = self.last_epoch
-        uid, spare, outage = self._resume
-        follower = self._follower
+        place, follower = self._resume, self._follower
 
         def go() -> tuple[str, int]:
-            follower.go_to(step, uid=uid, spare=spare, outage=outage)
+            follower.go_to(step, place)
             return follower.window.uid, follower.window.attempt
 
         if self._channel is None or not self._alone:
@@ -288,7 +287,7 @@ class LockstepLR(LRScheduler):
             self._together(go, 0)
         else:
             uid, attempt = self._together(lambda: None, self._channel.rank)
-            follower.go_to(step, uid=uid, attempt=attempt, spare=spare, outage=outage)
+            follower.go_to(step, replace(place, uid=uid), attempt=attempt)
         self._joined, self._slots = True, None
         hook, self._hook = self._hook, None  # not removed while the optimizer goes through its hooks
         self._visit(step)
@@ -333,20 +332,17 @@ class LockstepLR(LRScheduler):
         if self._follower is not None and self._joined:
             saved = self._follower.state(self.last_epoch)
         else:
-            uid, windows, outage = self._resume
-            saved = state(self.run, uid, None, self.last_epoch, windows, outage)
+            saved = replace(self._resume, step=self.last_epoch).to_json()
         return saved | {"windows": tuple(saved["windows"])}  # torch.distributed.checkpoint takes a tuple whole
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue where the checkpoint was made, in the current attempt; joins at the next `optimizer.step()`."""
-        run, step, uid, spare, outage = parse_state(state_dict)
-        if run != self.run:
-            raise Misused(f"The checkpoint belongs to run {run!r}, this scheduler to {self.run!r}.")
-        self.rejoin(step)
-        self._resume = (uid, spare, outage)
-        window = next((w for w in spare if w.start <= step < w.stop), None)
+        place = Place.from_json(state_dict, self.run)
+        self.rejoin(place.step)
+        self._resume = place
+        window = next((w for w in place.windows if w.start <= place.step < w.stop), None)
         if window is not None:
-            self._fill(window, step)
+            self._fill(window, place.step)
 
     def close(self) -> None:
         """Report the last values and end the background thread. Runs at exit by itself."""
@@ -359,9 +355,10 @@ class LockstepLR(LRScheduler):
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self.optimizer, self._follower, self._scaler = saved["optimizer"], None, None
+        place = Place.from_json(saved["state"])
+        self.run = place.run
         self._reset()
-        self.run, step, uid, windows, outage = parse_state(saved["state"])
-        self.last_epoch, self._resume = step, (uid, windows, outage)
+        self.last_epoch, self._resume = place.step, place
 
 
 def is_rehearsal(keywords: dict[str, Any]) -> bool:

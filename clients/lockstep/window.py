@@ -57,6 +57,11 @@ class Window:
             "reason": self.reason,
         }
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Window":
+        """What `to_json` gave. KeyError, TypeError or ValueError where it is something else."""
+        return cls(**{**document, "derived": parse_derived(document["derived"], document["values"])})
+
 
 class Answer(NamedTuple):
     """What a window call answered: a window, perhaps empty, and how far things stand."""
