@@ -2,7 +2,8 @@
 #
 #   make demo        four training processes, one schedule that changes while they run (about a minute)
 #   make test        every test, on SQLite and PostgreSQL, with real torchrun jobs
-#   make test-core   the quick loop: no PyTorch, no torchrun, no demo
+#   make test-core   the quick loop: no framework, no job of several processes
+#   make test-long   what only a long run shows: every case of every campaign, and its figures (up to an hour)
 #   make check       formatting, lint, types, architecture, Dockerfile
 #   make serve       the service on http://127.0.0.1:8000, SQLite in this folder
 #   make docs        docs/schedules.md, the page of every kind of schedule
@@ -16,7 +17,7 @@ bin := .venv/bin
 stamp := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-core check serve docs bench
+.PHONY: help venv demo test test-core test-long check serve docs bench
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -37,12 +38,18 @@ $(stamp): pyproject.toml clients/pyproject.toml constraints.txt
 demo: $(stamp)
 	@$(bin)/python -m demo.run
 
-test: $(stamp)
-	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+# Where bytecode is forbidden, each of the hundred processes that the tests start would compile the service anew.
+test test-core test-long: export PYTHONDONTWRITEBYTECODE =
 
-# Files whose tests need PyTorch have `torch` in their name; jobs of several processes are marked `distributed`.
+test: $(stamp)
+	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q --durations=20
+
 test-core: $(stamp)
-	@$(bin)/python -m pytest -q -n $(WORKERS) -m 'not distributed' --ignore-glob='*torch*' --ignore=tests/oracles
+	@$(bin)/python -m pytest -n $(WORKERS) -q --core -m 'not long and not distributed'
+
+test-long: $(stamp)
+	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q --durations=20 \
+	    -m 'long or sampled or hypothesis' --hypothesis-profile=long
 
 check: $(stamp)
 	@$(bin)/ruff check .

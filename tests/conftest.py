@@ -1,5 +1,6 @@
-"""Fixtures for all tests: databases to run the same tests over."""
+"""What concerns all tests: which of them are collected and grouped, the summary of a run, and databases to run over."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,29 @@ from typing import Any
 import pytest
 
 from app.store import Store, open_store, upgrade
+from tests import summary
+
+FRAMEWORKS = (
+    "accelerate|deepspeed|diffusers|fvcore|ignite|jax|keras|lightning|optax|paddle|timm|torch|torchtitan|transformers"
+)
+NEEDED = re.compile(rf"(^\s*(import|from) |importorskip\(\"|find_spec\(\")({FRAMEWORKS})\b", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--core", action="store_true", help="leave out the files that import a framework: it takes longest"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    summary.install(config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--core`, a file that names a framework where it imports, or looks for one, is not opened."""
+    if config.getoption("core") and collection_path.suffix == ".py" and NEEDED.search(collection_path.read_text()):
+        return True
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)
