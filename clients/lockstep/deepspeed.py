@@ -1,7 +1,7 @@
 """DeepSpeed: `scheduler(...)` is what `deepspeed.initialize` takes as `lr_scheduler`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 try:
     import deepspeed  # noqa: F401
@@ -11,11 +11,11 @@ except ImportError as error:  # pragma: no cover
 import torch
 
 from lockstep.client import Document
-from lockstep.torch import LockstepLR
+from lockstep.torch import LockstepLR, Settings
 
 
 def scheduler(
-    run: str | None = None, plan: Document | None = None, **options: Any
+    run: str | None = None, plan: Document | None = None, **settings: Unpack[Settings]
 ) -> Callable[[torch.optim.Optimizer], "EngineLR"]:
     """The rates of a run, in the callable form that DeepSpeed builds its engine with.
 
@@ -26,11 +26,11 @@ def scheduler(
 
     The optimizer may come from the config. The engine steps the scheduler after every update that it makes (not in
     between when it accumulates, not after an overflow) and keeps its state in its checkpoints; leave "scheduler" out of
-    the config. `options` are those of `lockstep.torch.LockstepLR`. Building the engine raises as that does.
+    the config. `settings` are those of `lockstep.torch.LockstepLR`. Building the engine raises as that does.
     """
 
     def build(optimizer: torch.optim.Optimizer) -> EngineLR:
-        return EngineLR(optimizer, run, plan, **options)
+        return EngineLR(optimizer, run, plan, **settings)
 
     return build
 

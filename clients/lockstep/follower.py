@@ -1,27 +1,20 @@
 """`Follower`: the values of a run, step by step, for any training loop. Knows no framework."""
 
 import atexit
-import logging
-import os
 import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, Unpack
 
-from lockstep import identity
-from lockstep.cache import Cache
-from lockstep.client import Client, Document, as_document
-from lockstep.errors import Misused, Unavailable
-from lockstep.feed import Feed
-from lockstep.outage import FOLLOW, POLICIES, Episode
+from lockstep.beginning import Beginning, Options
+from lockstep.client import Document
+from lockstep.errors import Misused
+from lockstep.outage import Episode
 from lockstep.place import Place
 from lockstep.report import Ledger, Record
-from lockstep.transport import BaseTransport
-from lockstep.window import PLANNED, Window
-
-logger = logging.getLogger("lockstep")
+from lockstep.window import Window
 
 VISIT_SECONDS = 0.005  # the slow path of a look-up (some microseconds) runs at most this often
 LEAST_CHUNK, MAX_CHUNK = 16, 1024  # steps from one to the next: also where steps are long it costs next to nothing
@@ -60,7 +53,7 @@ class Follower:
     planned values last heard of, `freeze` the last value, `wait` at most `wait_seconds` and then raise, or `raise`. At
     the start it waits at most `start_seconds` for the first window, unless `cache_dir` has one from an earlier life or
     `resume`, what `state` gave for a checkpoint, holds it. Without either it begins at `step`, or where the run does.
-    One training thread per follower.
+    One training thread per follower. All `options`: `lockstep.beginning.Options`.
 
     Raises `NoValue` (by policy), a final `Refused` such as `AttemptSuperseded`, and `Misused`.
     """
@@ -70,36 +63,14 @@ class Follower:
         run: str | None = None,
         plan: Document | None = None,
         *,
-        url: str | None = None,
-        token: str | None = None,
-        transport: BaseTransport | None = None,
-        timeout: float = 5.0,
-        worker: str | None = None,
         step: int | None = None,
         resume: Mapping[str, Any] | None = None,
-        policy: str = FOLLOW,
-        start_seconds: float = 60.0,
-        wait_seconds: float = 600.0,
-        cache_dir: str | os.PathLike[str] | None = None,
-        if_exists: str | None = None,
-        **create: Any,
+        **options: Unpack[Options],
     ) -> None:
-        self.run = identity.run_name(run)
-        self.worker = worker or identity.worker_name(identity.rank())
-        if policy not in POLICIES:
-            raise Misused(f"An outage policy is one of {', '.join(POLICIES)}, not {policy!r}.")
-        begin = Beginning(self.run, plan, if_exists, create)
-        place = Place(self.run, begin.start_step) if resume is None else Place.from_json(resume, self.run)
-        feed = begin.feed(
-            Client(url, token=token, timeout=timeout, transport=transport),
-            self.worker,
-            policy=policy,
-            start_seconds=start_seconds,
-            wait_seconds=wait_seconds,
-            timeout=timeout,
-            cache_dir=cache_dir,
-        )
-        self._open(feed, Record())
+        beginning = Beginning(run, plan, **options)
+        self.run, self.worker = beginning.run, beginning.worker
+        place = Place(self.run, beginning.start_step) if resume is None else Place.from_json(resume, self.run)
+        self._open(beginning.feed(), Record())
         try:
             self.go_to(place.step if step is None else step, place)
         except BaseException:
@@ -247,64 +218,6 @@ class Follower:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class Beginning:
-    """How a run begins for a worker: with a plan that creates it, or as one that must be there."""
-
-    def __init__(self, run: str, plan: Document | None, if_exists: str | None, create: Mapping[str, Any]) -> None:
-        known = {"labels", "start_step", "lead_seconds", "max_window", "bounds"}
-        if unknown := sorted(set(create) - known):
-            raise Misused(f"Unknown arguments {', '.join(unknown)}; a run is created with {', '.join(sorted(known))}.")
-        self._run = run
-        self._plan = None if plan is None else as_document(plan)
-        self._if_exists = if_exists or ("keep" if identity.restarted() else None)
-        self._create = dict(create)
-        self._there = False
-        self.start_step = int(create.get("start_step") or 0)
-
-    def feed(self, client: Client, worker: str, *, cache_dir: str | os.PathLike[str] | None, **arguments: Any) -> Feed:
-        """The feed of a worker, which makes sure that the run is there before it asks for a window."""
-        cache = None if cache_dir is None else Cache(cache_dir, self._run, worker)
-
-        def create() -> None:
-            if self._plan is not None and not self._there:
-                self._look(client)
-
-        return Feed(client, self._run, worker, identity.new_instance(), cache=cache, create=create, **arguments)
-
-    def peek(self, client: Client) -> Window | None:
-        """The values of the run's first step, without joining it; None while the service is away.
-
-        Raises a `Refused` where the run cannot be created or is not there.
-        """
-        with client:
-            try:
-                run = self._look(client)
-                start = int(run["start_step"])
-                values = client.values(self._run, start, start + 1)["values"]
-                tracks = run["plan"].get("tracks", {})
-                derived = {
-                    name: (spec["of"], float(spec.get("factor", 1.0)))
-                    for name, spec in tracks.items()
-                    if spec.get("kind") == "track" and spec["of"] in values
-                }
-                return Window(
-                    str(run["uid"]), run["attempt"], start, start + 1, run["revision"], values, derived, PLANNED
-                )
-            except Unavailable as error:
-                logger.warning("Run %s: %s Going on; the first step will wait for it.", self._run, error)
-                return None
-
-    def _look(self, client: Client) -> dict[str, Any]:
-        if self._plan is None:
-            return client.run(self._run)
-        run = client.create_run(self._run, self._plan, if_exists=self._if_exists, **self._create)
-        self._there = True
-        if others := run.get("differences"):
-            places = "; ".join(f"{o['pointer']}: {o['posted']!r} here, {o['run']!r} in the run" for o in others)
-            logger.warning("Run %s goes on with the plan that it has, not with this script's (%s).", self._run, places)
-        return run
 
 
 def _forget(source: Source, record: Record) -> None:

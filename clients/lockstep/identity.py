@@ -35,6 +35,12 @@ def rank(environment: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
+def ranks(environment: Mapping[str, str] = os.environ) -> int:
+    """How many processes this job has by the launcher's environment; 1 where nothing says so."""
+    value = environment.get("WORLD_SIZE", "")
+    return int(value) if value.isdigit() else 1
+
+
 def worker_name(number: int) -> str:
     return f"rank-{number}"
 

@@ -1,19 +1,17 @@
 """Keras 3: `LockstepCallback` sets the rate of a run before every batch, on any backend."""
 
-import logging
 from array import array
-from typing import Any
+from typing import Any, Unpack
 
 try:
     import keras
 except ImportError as error:  # pragma: no cover
     raise ImportError("lockstep.keras needs Keras 3 and a backend: pip install keras torch") from error
 
+from lockstep.adapter import Adapter, Resumable
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.follower import Follower, Reading
-
-logger = logging.getLogger("lockstep")
+from lockstep.follower import Reading
 
 
 class LockstepCallback(keras.callbacks.Callback):
@@ -26,17 +24,15 @@ class LockstepCallback(keras.callbacks.Callback):
     loaded from a file or by `BackupAndRestore` are right without anything else; it is read at every batch, which waits
     for the batch before. The logs of an epoch get `learning_rate` and `lockstep_revision` of its last update. Only the
     track `lr` has a place in Keras: every other number of an optimizer is compiled in. `options` are those of
-    `lockstep.Follower`; `resume` takes what `state_dict` gave.
+    `lockstep.adapter.Resumable`.
 
     Raises `Misused` over a LearningRateSchedule, several updates per execution or several optimizers, and what a
     `Follower` raises.
     """
 
-    def __init__(self, run: str | None = None, plan: Document | None = None, **options: Any) -> None:
+    def __init__(self, run: str | None = None, plan: Document | None = None, **options: Unpack[Resumable]) -> None:
         super().__init__()
-        self._arguments = (run, plan)
-        self._options = options
-        self._follower: Follower | None = None
+        self._adapter = Adapter(run, plan, first="fit()", **options)
         self._optimizer: Any = None
         self._step = -1  # the update that the rate in the optimizer is for
         self._written = 0.0
@@ -54,16 +50,14 @@ class LockstepCallback(keras.callbacks.Callback):
             raise Misused("Every update has its own rate: compile the model with steps_per_execution=1.")
         self.close()
         self._step, self._optimizer = -1, optimizer
-        self._follower = Follower(*self._arguments, step=self._iterations(), **self._options)
-        self._options.pop("resume", None)
+        self._adapter.join(self._iterations())
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the rate of the update that comes."""
-        assert self._follower is not None  # fit() said that it begins
         step = self._iterations()
         if step != self._step:
             self._compare()
-            self.reading = self._follower.value(step)
+            self.reading = self._adapter.follower.value(step)
             self._optimizer.learning_rate = self.reading.value
             self._step, self._written = step, self._rounded(self.reading.value)
 
@@ -75,21 +69,18 @@ class LockstepCallback(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Report the last values and end the background thread; the next `fit` joins again."""
-        if self._follower is not None:
+        if self._adapter.joined:
             self._compare()
-            self._follower.record.step = self._iterations()
+            self._adapter.follower.record.step = self._iterations()
         self.close()
 
     def close(self) -> None:
         """Leave the run. `fit` does it at its end, and again where an exception ended it."""
-        if self._follower is not None:
-            self._follower.close()
+        self._adapter.close()
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint, beside the model: what is needed to go on while the service is away, as JSON data."""
-        if self._follower is None:
-            raise Misused("There is no run to save before fit().")
-        return self._follower.state(self._iterations())
+        return self._adapter.follower.state(self._iterations())
 
     def _iterations(self) -> int:
         if (sync := getattr(self.model, "jax_state_sync", None)) is not None:
@@ -106,6 +97,5 @@ class LockstepCallback(keras.callbacks.Callback):
 
     def _compare(self) -> None:
         """Note it where the last update used something else than what was written for it."""
-        if self._step >= 0 and self._follower is not None and (used := self._rate()) != self._written:
-            self._follower.used(self._step, "lr", used)
-            logger.warning("Update %d used %r, which is not the run's. Does something else set it?", self._step, used)
+        if self._step >= 0 and (used := self._rate()) != self._written:
+            self._adapter.differs(self._step, "lr", used)

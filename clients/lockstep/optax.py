@@ -1,9 +1,8 @@
 """optax: `LockstepRates` puts the values of a run into the state of `inject_hyperparams`, outside of what is traced."""
 
 import logging
-import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, Unpack
 
 try:
     import jax
@@ -11,11 +10,10 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("lockstep.optax needs optax and JAX: pip install optax jax") from error
 
-from lockstep import identity
+from lockstep.adapter import Adapter, Resumable
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.follower import Follower, Reading
-from lockstep.outage import FOLLOW, WAIT
+from lockstep.follower import Reading
 from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
@@ -52,20 +50,16 @@ class LockstepRates:
     The track `lr` goes to `learning_rate`, `beta1` or `momentum` to `b1`, `beta2` to `b2`, any other track to the
     hyperparameter of its name; under `optax.partition` the track `head/lr` goes to the label head. The state may be
     nested in `chain`, `MultiSteps`, `apply_if_finite` and the like. With several processes each fetches for itself, and
-    the default `policy` is `wait`. `options` are those of `lockstep.Follower`; `resume` takes what `state_dict` gave.
+    the default `policy` is `wait`. `options` are those of `lockstep.adapter.Resumable`.
 
     Raises `Misused` (no such hyperparameter, or a schedule in its place) and what a `Follower` raises.
     """
 
-    def __init__(self, run: str | None = None, plan: Document | None = None, **options: Any) -> None:
-        self._several = jax.process_count() > 1
-        self._arguments = (run, plan)
-        self._options = {
-            "worker": identity.worker_name(jax.process_index() if self._several else identity.rank()),
-            "policy": WAIT if self._several else FOLLOW,
-            **options,
-        }
-        self._follower: Follower | None = None
+    def __init__(self, run: str | None = None, plan: Document | None = None, **options: Unpack[Resumable]) -> None:
+        ranks = jax.process_count()
+        self._several = ranks > 1
+        place = {"rank": jax.process_index(), "ranks": ranks} if self._several else {}
+        self._adapter = Adapter(run, plan, first="put()", **place, **options)
         self._window: Window | None = None
         self._border = 0
         self._slots: list[Slot] = []
@@ -102,26 +96,20 @@ class LockstepRates:
 
     def reading(self, track: str = "lr") -> Reading:
         """The value of any track at the update in hand, where it comes from, and its revision."""
-        if self._window is None:
-            raise Misused("There is no reading before the first put().")
-        value = self._window.column(track, self._step, self._step + 1)[0]
-        return Reading(value, self._window.reason, self._window.revision)
+        return self._adapter.reading(self._step, track)
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint, beside optax's state: what is needed to go on while the service is away, as JSON data.
 
         Take it where the next `put` would come.
         """
-        if self._follower is None:
-            raise Misused("There is no run to save before the first put().")
-        return self._follower.state(self._step + 1)
+        return self._adapter.follower.state(self._step + 1)
 
     def close(self) -> None:
         """Report the values used so far and end the background thread."""
-        if self._follower is not None:
-            self._compare(self._open)
-            self._open = None
-            self._follower.close()
+        self._compare(self._open)
+        self._open = None
+        self._adapter.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,33 +119,26 @@ class LockstepRates:
 
     def _at(self, step: int, state: Any) -> Window:
         """The window that holds `step`; joins the run at first, and where the state was restored from elsewhere."""
-        if self._follower is None:
-            self._follower = Follower(*self._arguments, **{"step": step, **self._options})
-            self._border = step
-        elif step not in (self._step, self._step + 1):
-            self._follower.go_to(step)
+        if not self._adapter.joined or step not in (self._step, self._step + 1):
+            self._adapter.join(step)
             self._border, self._open = step, None
+        follower = self._adapter.follower
         if step >= self._border:
-            window, self._border = self._follower.visit(step)
+            window, self._border = follower.visit(step)
             if window is not self._window:
                 self._slots, self._window = list(_slots(state, window)), window
-        self._follower.record.step = self._step = step
+        follower.record.step = self._step = step
         if self._open is not None:
-            self._follower.record.checked = min(self._follower.record.checked, self._open.step)
-        assert self._window is not None
-        return self._window
+            follower.record.checked = min(follower.record.checked, self._open.step)
+        return follower.window
 
     def _compare(self, use: Use | None) -> None:
         """Note where an update used something else than what was written for it."""
-        if use is None or self._follower is None:
+        if use is None:
             return
         for slot, written in use.written.items():
             if (found := float(use.found[slot])) != written:
-                track = slot.track
-                logger.warning("Update %d used %s = %r, which is not the run's value.", use.step, track, found)
-                derived = {} if self._window is None else self._window.derived
-                base = derived[track][0] if track in derived else track
-                self._follower.used(use.step, base, found if base == track else math.nan)
+                self._adapter.differs(use.step, slot.track, found)
 
 
 def _injected(node: Any) -> bool:

@@ -86,7 +86,6 @@ class Slots:
     def __init__(self, groups: list[Group], window: Window) -> None:
         self.groups, self.count = groups, len(groups)
         self.tracks: list[str] = []
-        self._base: list[tuple[str, bool]] = []
         self._slots: list[Slot | TensorSlot] = []
         self.unused = set(window.values) | set(window.derived)
         tensors: dict[int, str] = {}
@@ -99,7 +98,6 @@ class Slots:
                     )
                 of = window.derived[track][0] if track in window.derived else track
                 self.tracks.append(track)
-                self._base.append((of, of == track))
                 self._slots.append(slot)
                 self.unused -= {track, of}
         if not self._slots:
@@ -136,16 +134,16 @@ class Slots:
         return all(slot.read(value) is value for slot, value in zip(self._slots, self.row, strict=False))
 
     def differences(self) -> Iterator[tuple[str, float]]:
-        """(base track, value) of everything that the optimizer holds in place of what was written."""
+        """(track, value) of everything that the optimizer holds in place of what was written."""
         if self._floats is not None:  # identities tell it without the slots having been written through
-            for (base, direct), (group, key), value in zip(self._base, self._floats, self.row, strict=False):
+            for track, (group, key), value in zip(self.tracks, self._floats, self.row, strict=False):
                 found = group.get(key)
                 if found is not value and (stored := _number(found)) != value:
-                    yield base, stored if direct else math.nan
+                    yield track, stored
             return
-        for (base, direct), slot, value in zip(self._base, self._slots, self.row, strict=False):
+        for track, slot, value in zip(self.tracks, self._slots, self.row, strict=False):
             if (stored := slot.read(value)) != value:
-                yield base, stored if direct else math.nan
+                yield track, stored
 
 
 def _slots(group: Group, index: int, window: Window) -> Iterator[tuple[str, Slot | TensorSlot]]:

@@ -1,13 +1,12 @@
 """PyTorch: `LockstepLR`, a learning-rate scheduler whose values come from a run."""
 
 import logging
-import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from functools import partial
 from operator import length_hint
-from typing import Any
+from typing import Any, Unpack
 
 try:
     import torch
@@ -17,15 +16,13 @@ except ImportError as error:  # pragma: no cover
 import torch.distributed as dist
 from torch.optim.lr_scheduler import LRScheduler
 
-from lockstep import identity
-from lockstep.client import Client, Document
+from lockstep.adapter import Adapter
+from lockstep.beginning import Beginning, Options
+from lockstep.client import Document
 from lockstep.errors import LockstepError, Misused
 from lockstep.exchange import Exchange
-from lockstep.follower import Beginning, Follower, Reading
-from lockstep.outage import FOLLOW, POLICIES, WAIT
-from lockstep.place import Place
+from lockstep.follower import Reading, Source
 from lockstep.slots import Slots
-from lockstep.transport import BaseTransport
 from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
@@ -34,6 +31,14 @@ COMMIT, BROADCAST = "commit", "broadcast"
 
 NO_VALUES: Iterator[float] = iter(())
 NO_ROWS: Iterator[tuple[float, ...]] = iter(())
+FIRST = "optimizer.step()"  # joins the run
+
+
+class Settings(Options, total=False):
+    """`lockstep.beginning.Options`, and what is torch's."""
+
+    agreement: str | None  # `broadcast` or `commit`; see `LockstepLR`
+    scaler: Any  # a GradScaler: updates that it skips do not count
 
 
 class LockstepLR(LRScheduler):
@@ -49,7 +54,7 @@ class LockstepLR(LRScheduler):
     away: `follow`, `freeze`, `wait`, `raise` (see `lockstep.Follower`). With torch.distributed, `agreement` is
     `broadcast` (default: rank 0 fetches, and a fallback is the same at every rank) or `commit` (each rank fetches; the
     default policy is then `wait`); every rank has to construct the scheduler. With a `scaler` (GradScaler) updates that
-    it skips do not count; call `scaler.update()` before `step()`.
+    it skips do not count; call `scaler.update()` before `step()`. All `options`: `lockstep.beginning.Options`.
 
     The worker joins the run at the first `optimizer.step()`, from where `load_state_dict` says or from the run's start.
 
@@ -62,54 +67,20 @@ class LockstepLR(LRScheduler):
         run: str | None = None,
         plan: Document | None = None,
         *,
-        url: str | None = None,
-        token: str | None = None,
-        transport: BaseTransport | None = None,
-        timeout: float = 5.0,
-        worker: str | None = None,
         agreement: str | None = None,
-        policy: str | None = None,
-        start_seconds: float = 60.0,
-        wait_seconds: float = 600.0,
-        cache_dir: str | os.PathLike[str] | None = None,
-        if_exists: str | None = None,
         scaler: Any = None,
-        **create: Any,
+        **options: Unpack[Options],
     ) -> None:
-        self._channel = _Channel() if _ranks() > 1 else None
-        ranks = _ranks() if self._channel else int(os.environ.get("WORLD_SIZE") or 1)
-        rank = self._channel.rank if self._channel else identity.rank()
-        agreement = agreement or (BROADCAST if self._channel else COMMIT)
-        policy = policy or (WAIT if agreement == COMMIT and ranks > 1 else FOLLOW)
-        if agreement not in (COMMIT, BROADCAST) or policy not in POLICIES:
-            raise Misused(
-                f"`agreement` is commit or broadcast and `policy` one of {', '.join(POLICIES)}; "
-                f"got {agreement!r} and {policy!r}."
-            )
-        self.run = identity.run_name(run)
-        self._alone = self._channel is None or agreement == COMMIT  # this rank fetches for itself
-        name = worker or identity.worker_name(rank)
-
-        def client() -> Client:
-            return Client(url, token=token, timeout=timeout, transport=transport)
-
-        beginning = Beginning(self.run, plan, if_exists, create)
-        feed = None
-        if self._alone or rank == 0:
-            feed = beginning.feed(
-                client(),
-                name,
-                policy=policy,
-                start_seconds=start_seconds,
-                wait_seconds=wait_seconds,
-                timeout=timeout,
-                cache_dir=cache_dir,
-            )
-        self._peeked: Window | None = self._together(lambda: beginning.peek(client()), rank)
-        source = feed if self._channel is None or self._alone else Exchange(self._channel, feed, self.run, name, client)
-        assert source is not None
-        self._follower: Follower | None = Follower.over(source, self.run, name)
-        self._follower.record.counter = _counter(weakref.ref(self))
+        if agreement not in (None, COMMIT, BROADCAST):
+            raise Misused(f"`agreement` is {COMMIT} or {BROADCAST}; got {agreement!r}.")
+        rank, ranks = among()
+        self._channel = channel = None if ranks is None else _Channel()
+        self._alone = channel is None or agreement == COMMIT  # this rank fetches for itself
+        source = Beginning.feed if channel is None or self._alone else partial(_exchange, channel)
+        ranks = ranks if self._alone else 1
+        self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, **options)
+        beginning = self._adapter.beginning
+        self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
         self._scaler, self._scale = scaler, None if scaler is None else scaler.get_scale()
         self._reset()
@@ -121,10 +92,13 @@ class LockstepLR(LRScheduler):
         self._window: Window | None = None  # the one that the slots were made for
         self._unused: set[str] | None = None  # tracks that no group takes; None: not looked at yet
         self._used: Any = None  # the object that the last fast step wrote
-        self._joined = False
-        self._resume = Place(self.run)  # what a checkpoint has for the next join
         self._hook: Any = None
         self.last_epoch = -1
+
+    @property
+    def run(self) -> str:
+        """The run that this scheduler follows."""
+        return self._adapter.run
 
     _fast: Iterator[float]  # the rest of the chunk in hand, where all groups share one float
     _rows: Iterator[tuple[float, ...]]  # the same, in every other case
@@ -169,8 +143,7 @@ class LockstepLR(LRScheduler):
 
     def _visit(self, step: int) -> None:
         """The slow path: values for the next chunk of steps, and whatever has changed since the last one."""
-        assert self._follower is not None  # joined
-        window, border = self._follower.visit(step)
+        window, border = self._adapter.follower.visit(step)
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
@@ -215,7 +188,7 @@ class LockstepLR(LRScheduler):
     def _compare(self, step: int) -> None:
         """Note where update `step` used something else than what was written for it."""
         slots, groups = self._slots, self.optimizer.param_groups
-        if slots is None or self._follower is None:
+        if slots is None:
             return
         if slots.uniform is not None and self._scaler is None:
             slots.row = (self._used,) * len(slots.tracks)
@@ -223,10 +196,7 @@ class LockstepLR(LRScheduler):
             row, slots = slots.row, Slots(groups, self._window)
             slots.row = row
         for track, value in slots.differences():
-            self._follower.used(step, track, value)
-            logger.warning(
-                "Update %d used %s = %r, which is not the run's value. Does something else set it?", step, track, value
-            )
+            self._adapter.differs(step, track, value)
 
     def _skipped(self) -> bool:
         """Whether the scaler skipped the update: it lowers its scale then, and only then."""
@@ -250,8 +220,11 @@ class LockstepLR(LRScheduler):
 
         Joins at the next `optimizer.step()`; with more than one rank every rank has to call it.
         """
-        self.last_epoch = self.last_epoch if step is None else step
-        self._joined, self._resume = False, Place(self.run)
+        self._adapter.forget()
+        self._move(self.last_epoch if step is None else step)
+
+    def _move(self, step: int) -> None:
+        self.last_epoch = step
         self._arm()
 
     def _arm(self) -> None:
@@ -270,35 +243,28 @@ class LockstepLR(LRScheduler):
                 self._join()
 
     def _join(self) -> None:
-        if self._joined:
+        adapter, channel, step = self._adapter, self._channel, self.last_epoch
+        if adapter.joined:
             return
-        if self._follower is None:
-            raise Misused("A copied scheduler follows no run: construct a LockstepLR and load the copy's state_dict().")
-        step = self.last_epoch
-        place, follower = self._resume, self._follower
 
-        def go() -> tuple[str, int]:
-            follower.go_to(step, place)
-            return follower.window.uid, follower.window.attempt
-
-        if self._channel is None or not self._alone:
-            go()
-        elif self._channel.rank == 0:
-            self._together(go, 0)
+        if channel is None or not self._alone:
+            adapter.join(step)
         else:
-            uid, attempt = self._together(lambda: None, self._channel.rank)
-            follower.go_to(step, replace(place, uid=uid), attempt=attempt)
-        self._joined, self._slots = True, None
+            joined = self._together(lambda: adapter.join(step).window)
+            if channel.rank:
+                adapter.join(step, beside=joined)
+        adapter.follower.record.counter = _counter(weakref.ref(self))
+        self._slots = None
         hook, self._hook = self._hook, None  # not removed while the optimizer goes through its hooks
         self._visit(step)
         self._hook = hook
 
-    def _together(self, act: Any, rank: int) -> Any:
+    def _together(self, act: Callable[[], Any]) -> Any:
         """What rank 0 gets from `act`, at every rank; its error is raised at every rank."""
         if self._channel is None:
             return act()
         result: Any = None
-        if rank == 0:
+        if self._channel.rank == 0:
             try:
                 result = act()
             except LockstepError as error:
@@ -321,44 +287,39 @@ class LockstepLR(LRScheduler):
 
     def reading(self, track: str = "lr") -> Reading:
         """The value of any track at the step in use, where it comes from, and its revision."""
-        if self._follower is None or not self._joined:
-            raise Misused("The run is joined at the first optimizer.step(); there is no reading before.")
-        window = self._follower.window
-        step = self.last_epoch
-        return Reading(window.column(track, step, step + 1)[0], window.reason, window.revision)
+        return self._adapter.reading(self.last_epoch, track)
 
     def state_dict(self) -> dict[str, Any]:
         """The place in the run and the values in hand, as plain numbers, strings, lists and dictionaries."""
-        if self._follower is not None and self._joined:
-            saved = self._follower.state(self.last_epoch)
-        else:
-            saved = replace(self._resume, step=self.last_epoch).to_json()
+        saved = self._adapter.state(self.last_epoch)
         return saved | {"windows": tuple(saved["windows"])}  # torch.distributed.checkpoint takes a tuple whole
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue where the checkpoint was made, in the current attempt; joins at the next `optimizer.step()`."""
-        place = Place.from_json(state_dict, self.run)
-        self.rejoin(place.step)
-        self._resume = place
+        place = self._adapter.load(state_dict)
+        self._move(place.step)
         window = next((w for w in place.windows if w.start <= place.step < w.stop), None)
         if window is not None:
             self._fill(window, place.step)
 
     def close(self) -> None:
         """Report the last values and end the background thread. Runs at exit by itself."""
-        if self._follower is not None:
-            self._follower.close()
+        self._adapter.close()
 
     def __getstate__(self) -> dict[str, Any]:
         """For `torch.save(scheduler)` and copies: the place in the run, without the thread and the connection."""
         return {"optimizer": self.optimizer, "state": self.state_dict()}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.optimizer, self._follower, self._scaler = saved["optimizer"], None, None
-        place = Place.from_json(saved["state"])
-        self.run = place.run
+        self.optimizer, self._scaler, self._channel, self._alone = saved["optimizer"], None, None, True
+        state = saved["state"]
+        self._adapter = Adapter(state["run"], None, first=FIRST, resume=state, source=_refused)
         self._reset()
-        self.last_epoch, self._resume = place.step, place
+        self.last_epoch = state["step"]
+
+
+def _refused(_: Beginning) -> Source:
+    raise Misused("A copied scheduler follows no run: construct a LockstepLR and load the copy's state_dict().")
 
 
 def is_rehearsal(keywords: dict[str, Any]) -> bool:
@@ -391,8 +352,16 @@ class _Channel:
         return box
 
 
-def _ranks() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+def among() -> tuple[int | None, int | None]:
+    """Rank and number of ranks, where torch.distributed runs with several."""
+    several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    return (dist.get_rank(), dist.get_world_size()) if several else (None, None)
+
+
+def _exchange(channel: _Channel, beginning: Beginning) -> Exchange:
+    """Windows that rank 0 fetches for all."""
+    feed = None if channel.rank else beginning.feed()
+    return Exchange(channel, feed, beginning.run, beginning.worker, beginning.client)
 
 
 def _counter(reference: "weakref.ref[LockstepLR]") -> Callable[[], int | None]:

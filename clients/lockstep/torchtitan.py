@@ -1,22 +1,20 @@
 """torchtitan, and whatever else takes a factor for `LambdaLR`: `Factor`, a function of the step."""
 
-import logging
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 try:
     import torch
-    import torch.distributed as dist
 except ImportError as error:  # pragma: no cover
     raise ImportError("lockstep.torchtitan needs PyTorch: pip install torch") from error
 
-from lockstep import identity
+from lockstep.adapter import Adapter
+from lockstep.beginning import Options
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.follower import Follower, Reading
-from lockstep.outage import FOLLOW, WAIT
-
-logger = logging.getLogger("lockstep")
+from lockstep.follower import Reading
+from lockstep.report import Record
+from lockstep.torch import among
 
 
 class Factor:
@@ -27,7 +25,7 @@ class Factor:
     Set the optimizer's rate to 1.0 in the config: any other base would round the product. A group with another base
     keeps its ratio to the run's rate. torchtitan saves only the step, so a job resumes from the service, or from
     `cache_dir`. With several ranks each fetches for itself, and the default `policy` is `wait`. `options` are those of
-    `lockstep.Follower`.
+    `lockstep.beginning.Options`.
 
     Raises `Misused` where no group has the rate 1.0, and what a `Follower` raises.
     """
@@ -37,61 +35,48 @@ class Factor:
         optimizers: torch.optim.Optimizer | Iterable[torch.optim.Optimizer],
         run: str | None = None,
         plan: Document | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         several = [optimizers] if isinstance(optimizers, torch.optim.Optimizer) else list(optimizers)
         self._optimizer, self._index = _reference(several)
-        ranked = dist.is_available() and dist.is_initialized()
-        rank, ranks = (dist.get_rank(), dist.get_world_size()) if ranked else (identity.rank(), 1)
-        self._arguments = (run, plan)
-        self._options = {
-            "worker": identity.worker_name(rank),
-            "policy": WAIT if ranks > 1 else FOLLOW,
-            **options,
-        }
-        self._follower: Follower | None = None
+        rank, ranks = among()
+        self._adapter = Adapter(run, plan, first="rate that is asked for", rank=rank, ranks=ranks, **options)
         self._step = -1
         self._value = 0.0
         self._ahead: Iterator[float] = iter(())  # the rates after this one, up to the follower's next visit
-        self._reading = Reading(0.0, "", 0)
+        self._record: Record  # where this worker is, for the background thread
 
     def __call__(self, step: int) -> float:
         """The rate of update `step`. A jump, as after loading a checkpoint, joins the run again at that step."""
         if step == self._step:
             return self._value
-        follower = self._follower
-        if follower is None:
-            follower = self._follower = Follower(*self._arguments, **{"step": step, **self._options})
-        elif step == self._step + 1:
+        if self._adapter.joined and step == self._step + 1:
             found = self._optimizer.param_groups[self._index]["lr"]
             if type(found) is not float or found != self._value:
-                self._compare(follower, found)
+                self._compare(found)
             for value in self._ahead:
-                self._step = follower.record.step = step
+                self._step = self._record.step = step
                 self._value = value
                 return value
         else:
-            self._ahead = iter(())
-            follower.go_to(step)
-        self._reading, self._ahead = follower.ahead(step)
-        self._step, self._value = step, self._reading.value
+            self._record = self._adapter.join(step).record
+        reading, self._ahead = self._adapter.follower.ahead(step)
+        self._step, self._value = step, reading.value
         return self._value
 
     def reading(self) -> Reading:
         """The value in use, where it comes from, and its revision."""
-        return self._reading._replace(value=self._value)
+        return self._adapter.reading(self._step)
 
     def close(self) -> None:
         """Report the values used so far and end the background thread. Runs at exit by itself."""
-        if self._follower is not None:
-            self._follower.close()
+        self._adapter.close()
 
-    def _compare(self, follower: Follower, found: Any) -> None:
+    def _compare(self, found: Any) -> None:
         """Note where the last update used something else than the rate handed out."""
         expected = float(found.new_tensor(self._value)) if isinstance(found, torch.Tensor) else self._value
         if (used := float(found)) != expected:
-            follower.used(self._step, "lr", used)
-            logger.warning("Update %d used %r, which is not the run's. Does something else set it?", self._step, used)
+            self._adapter.differs(self._step, "lr", used)
 
 
 def _reference(optimizers: list[torch.optim.Optimizer]) -> tuple[torch.optim.Optimizer, int]:

@@ -1,7 +1,7 @@
 """Transformers: `follow(trainer, ...)` makes a Trainer use, log and save the rates of a run."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 try:
     from transformers import Trainer
@@ -11,6 +11,7 @@ except ImportError as error:  # pragma: no cover
 from lockstep.accelerate import LockstepLR
 from lockstep.client import Document
 from lockstep.errors import Misused
+from lockstep.torch import Settings
 from lockstep.window import Window
 
 
@@ -18,7 +19,7 @@ def follow(
     trainer: Trainer,
     run: str | None = None,
     plan: Document | Callable[[int], Document] | None = None,
-    **options: Any,
+    **settings: Unpack[Settings],
 ) -> "Following":
     """Let a Trainer follow a run: call it once, before `trainer.train()`.
 
@@ -28,8 +29,8 @@ def follow(
 
     The Trainer makes a `LockstepLR` where it would make a scheduler of its own, so what it logs as `learning_rate` is
     what the update used, `scheduler.pt` of a checkpoint holds the place in the run, and `resume_from_checkpoint`
-    continues there. Logs also get `lockstep_revision`. `plan` may be a function of the number of updates. `options` are
-    those of `lockstep.torch.LockstepLR`. `lr_scheduler_type` and `warmup_steps` of the arguments are not used.
+    continues there. Logs also get `lockstep_revision`. `plan` may be a function of the number of updates. `settings`
+    are those of `lockstep.torch.LockstepLR`. `lr_scheduler_type` and `warmup_steps` of the arguments are not used.
 
     Raises `Misused` where the Trainer was given a scheduler already.
     """
@@ -41,7 +42,7 @@ def follow(
         if trainer.lr_scheduler is None:
             document = plan(num_training_steps) if callable(plan) else plan
             optimizer = trainer.optimizer if optimizer is None else optimizer
-            following.scheduler = trainer.lr_scheduler = TrainerLR(optimizer, run, document, **options)
+            following.scheduler = trainer.lr_scheduler = TrainerLR(optimizer, run, document, **settings)
             trainer._created_lr_scheduler = True
         return trainer.lr_scheduler
 

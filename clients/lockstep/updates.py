@@ -1,6 +1,6 @@
 """`UpdateLR`: a scheduler that counts the optimizer's own updates, for frameworks that call `step()` at other times."""
 
-from typing import Any
+from typing import Any, Unpack
 
 try:
     import torch
@@ -9,7 +9,7 @@ except ImportError as error:  # pragma: no cover
 
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.torch import LockstepLR, is_rehearsal
+from lockstep.torch import LockstepLR, Settings, is_rehearsal
 
 
 class UpdateLR(LockstepLR):
@@ -23,7 +23,11 @@ class UpdateLR(LockstepLR):
     """
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, run: str | None = None, plan: Document | None = None, **options: Any
+        self,
+        optimizer: torch.optim.Optimizer,
+        run: str | None = None,
+        plan: Document | None = None,
+        **settings: Unpack[Settings],
     ) -> None:
         optimizer = bare(optimizer)
         self._made_updates = made = [0]
@@ -33,7 +37,7 @@ class UpdateLR(LockstepLR):
                 made[0] += 1
 
         optimizer.register_step_post_hook(count)
-        super().__init__(optimizer, run, plan, **options)
+        super().__init__(optimizer, run, plan, **settings)
 
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update if the optimizer made one since the last call; else do nothing."""
@@ -47,10 +51,9 @@ class UpdateLR(LockstepLR):
                 "every one of them: the unit of a run's steps is the update, never the epoch."
             )
 
-    def rejoin(self, step: int | None = None) -> None:
-        """As `LockstepLR.rejoin`. Updates made before a checkpoint was loaded do not count."""
-        self._made_updates[0] = 0
-        super().rejoin(step)
+    def _move(self, step: int) -> None:
+        self._made_updates[0] = 0  # those made before a checkpoint was loaded
+        super()._move(step)
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self._made_updates = [0]

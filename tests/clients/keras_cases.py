@@ -120,7 +120,7 @@ def test_a_rate_that_something_else_sets_is_reported(caplog: pytest.LogCaptureFi
     fit(compiled(), [LockstepCallback(**job.options), Other()], epochs=1)
     assert job.run.unverified
     assert job.run.unverified[0][0] <= 5 < job.run.unverified[0][1]
-    assert "Update 5 used 0.69" in caplog.text
+    assert "Update 5 used lr = 0.69" in caplog.text
 
 
 def test_models_that_cannot_follow_are_refused() -> None:

@@ -42,6 +42,13 @@ def test_rank(environment: dict[str, str], rank: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("environment", "ranks"), [({}, 1), ({"WORLD_SIZE": "4"}, 4), ({"WORLD_SIZE": ""}, 1), ({"WORLD_SIZE": "many"}, 1)]
+)
+def test_ranks(environment: dict[str, str], ranks: int) -> None:
+    assert identity.ranks(environment) == ranks
+
+
+@pytest.mark.parametrize(
     ("environment", "again"),
     [
         ({}, False),

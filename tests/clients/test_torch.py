@@ -190,8 +190,8 @@ def test_a_rate_that_something_else_overwrites_is_noticed(
     marked = service.runs["r"].unverified
     assert len(marked) == 1
     assert marked[0][0] <= 50 < marked[0][1]
-    used = "nan" if derived and group == 1 else "9.0"  # a derived track has no column of its own to put it in
-    assert f"Update 50 used lr = {used}" in caplog.text
+    track = "head/lr" if derived and group == 1 else "lr"
+    assert f"Update 50 used {track} = 9.0" in caplog.text
 
 
 def test_a_group_that_is_added_later_gets_the_rate_too(service: FakeService) -> None:
