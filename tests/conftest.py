@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.store import Store, open_store, upgrade
-from tests import summary
+from tests import ranks, summary
 
 FRAMEWORKS = (
     "accelerate|deepspeed|diffusers|fvcore|ignite|jax|keras|lightning|optax|paddle|timm|torch|torchtitan|transformers"
@@ -24,6 +24,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     summary.install(config)
+
+
+def pytest_unconfigure() -> None:
+    ranks.close()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

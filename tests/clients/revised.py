@@ -8,9 +8,8 @@ from typing import Any
 
 from lockstep import Client
 from lockstep.testing import FakeRun, FakeService
-from tests import processes
 from tests.clients.waiting import until
-from tests.processes import completed, environment
+from tests.ranks import shared
 from tests.service import ROOT
 
 STEPS = 60
@@ -71,6 +70,5 @@ class Remote(Revised):
 
 def torchrun(script: str, folder: Path, *arguments: str, ranks: int = 2) -> list[dict[str, Any]]:
     """Run a script of tests/clients/jobs under torchrun; what each rank wrote to `rank-N.json`."""
-    command = [*processes.torchrun(ranks), str(ROOT / "tests/clients/jobs" / script), str(folder), *arguments]
-    completed(command, 240, env=environment())
+    shared(ranks).begin(ROOT / "tests/clients/jobs" / script, str(folder), *arguments).finish(240)
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(ranks)]

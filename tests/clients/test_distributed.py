@@ -9,28 +9,28 @@ from typing import Any
 import pytest
 
 from lockstep.testing import FakeRun, FakeService
-from tests import processes
 from tests.clients.waiting import until
-from tests.processes import started
+from tests.ranks import shared
 
 JOB = Path(__file__).parent / "jobs" / "ddp.py"
+
+RANKS = 2  # tests/distributed has four, test_exchange.py three
 
 pytestmark = pytest.mark.distributed
 
 
 def torchrun(
-    folder: Path, ranks: int, steps: int, options: dict[str, Any], meanwhile: Callable[[FakeService], None]
+    folder: Path, steps: int, options: dict[str, Any], meanwhile: Callable[[FakeService], None]
 ) -> tuple[FakeRun, list[dict[str, Any]]]:
     """Run the job; the run as it is afterwards, and what every rank wrote down."""
     service = FakeService(lambda step: 0.1 / (1 + step / 100), lead=32)
-    with service.serve() as url, (folder / "log").open("w") as log:
-        command = [*processes.torchrun(ranks), str(JOB), url, str(folder)]
-        with started([*command, str(steps), json.dumps(options)], stdout=log, stderr=log) as job:
-            until(lambda: job.poll() is not None or ("job" in service.runs and service.runs["job"].horizon > 60))
-            if job.poll() is None:
-                meanwhile(service)
-            assert job.wait(120) == 0, (folder / "log").read_text()[-3000:]
-    return service.runs["job"], [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(ranks)]
+    with service.serve() as url:
+        job = shared(RANKS).begin(JOB, url, str(folder), str(steps), json.dumps(options))
+        until(lambda: job.over() or ("job" in service.runs and service.runs["job"].horizon > 60))
+        if not job.over():
+            meanwhile(service)
+        job.finish(120)
+    return service.runs["job"], [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(RANKS)]
 
 
 def grown(run: FakeRun, step: int) -> bool:
@@ -49,13 +49,13 @@ def test_changes_and_an_outage_are_the_same_at_every_rank_in_broadcast_mode(tmp_
         run.revise({"kind": "scale", "factor": 0.5})
         service.down = False
 
-    run, ranks = torchrun(tmp_path, 3, 400, {"pace": 0.005, "policy": "follow"}, meanwhile)
+    run, ranks = torchrun(tmp_path, 400, {"pace": 0.005, "policy": "follow"}, meanwhile)
     assert all(rank["weights"] == ranks[0]["weights"] and rank["used"] == ranks[0]["used"] for rank in ranks)
     used = {int(step): value for step, (value, _) in ranks[0]["used"].items()}
     assert used == {step: run.value(step) for step in range(400)}
     assert {reason for _, reason in ranks[0]["used"].values()} > {"committed"}
     assert {name: worker["verified_until"] for name, worker in run.workers.items()} == {
-        f"rank-{rank}": 400 for rank in range(3)
+        f"rank-{rank}": 400 for rank in range(RANKS)
     }
     assert run.unverified == []
 
@@ -68,7 +68,7 @@ def test_in_commit_mode_an_outage_is_waited_for(tmp_path: Path) -> None:
         service.runs["job"].revise({"kind": "scale", "factor": 0.5})
         service.status = None
 
-    run, ranks = torchrun(tmp_path, 2, 200, {"pace": 0.005, "agreement": "commit"}, meanwhile)
+    run, ranks = torchrun(tmp_path, 200, {"pace": 0.005, "agreement": "commit"}, meanwhile)
     assert ranks[0]["weights"] == ranks[1]["weights"]
     for rank in ranks:
         assert {int(s): tuple(pair) for s, pair in rank["used"].items()} == {
@@ -84,7 +84,7 @@ def test_after_a_rewind_every_rank_goes_on_from_the_checkpoint_in_the_new_attemp
         until(lambda: run.horizon > 120)
         run.rewind(90, {"kind": "scale", "factor": 0.5})
 
-    run, ranks = torchrun(tmp_path, 2, 200, {"pace": 0.005, "checkpoint": 80}, meanwhile)
+    run, ranks = torchrun(tmp_path, 200, {"pace": 0.005, "checkpoint": 80}, meanwhile)
     assert ranks[0]["weights"] == ranks[1]["weights"]
     assert all("rewound to step 90" in rank["error"] for rank in ranks)
     assert {int(step): value for step, (value, _) in ranks[0]["used"].items()} == {
