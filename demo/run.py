@@ -20,7 +20,8 @@ FOLDER = Path("demo-output")
 def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    print(f"Lockstep demo: {RANKS} ranks train on handwritten digits, and the schedule changes while they run.\n")
+    print(f"Lockstep demo: {RANKS} ranks train on handwritten digits, and the schedule changes while they run.")
+    print("It takes about a minute, and ends with what every optimizer used beside what was promised.\n", flush=True)
     screen = Screen()
     service = Service(FOLDER.resolve())
     job = None

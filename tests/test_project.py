@@ -77,6 +77,52 @@ def test_torch_is_pinned_without_a_local_version() -> None:
     assert not [version for version in pins().values() if "+" in version]
 
 
+@pytest.mark.parametrize(
+    ("target", "packages"),
+    [
+        ("serve", "-e ."),
+        ("demo", "-e '.[demo]' -e ./clients"),
+        ("test-core", "-e '.[dev,plot]' -e ./clients"),
+        ("test", "-e '.[demo,dev,frameworks,plot]' -e ./clients"),
+    ],
+)
+def test_a_command_installs_what_it_needs_and_says_so_first(target: str, packages: str) -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    installs = [line for line in told.stdout.splitlines() if "pip install" in line and "--no-deps" not in line]
+    assert [line.partition("constraints.txt ")[2] for line in installs] == [packages]
+    assert told.stdout.index("Installing into .venv") < told.stdout.index("pip install")
+
+
+def test_the_demo_needs_one_framework() -> None:
+    extras = toml("pyproject.toml")["project"]["optional-dependencies"]
+    assert {re.split(r"[<>=]", need)[0] for need in extras["demo"]} == {"torch", "scikit-learn"}
+
+
+def test_a_commit_is_put_through_the_checks_of_this_repository() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
+    assert [hook["entry"].split()[0] for hook in hooks] == [
+        ".venv/bin/ruff",
+        ".venv/bin/ruff",
+        ".venv/bin/lint-imports",
+    ]
+    assert {repository["repo"] for repository in config["repos"]} == {"local"}
+
+
+def test_the_notes_of_a_release_are_its_part_of_the_changelog(tmp_path: Path) -> None:
+    """The awk line of .ci/release, on a changelog of three versions."""
+    program = re.search(r"awk -v version=\"\$version\" '(.*)' CHANGELOG", (ROOT / ".ci" / "release").read_text())
+    assert program is not None
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("# Changelog\n\n## [0.3.0] - x\n\n- c\n\n## [0.2.0] - y\n\n- b\n\n## [0.1.0] - z\n\n- a\n")
+    notes = subprocess.run(
+        ["awk", "-v", "version=0.2.0", program[1], str(changelog)], capture_output=True, text=True, check=True
+    )
+    assert notes.stdout == "## [0.2.0] - y\n\n- b\n\n"
+
+
 def test_importing_the_client_loads_no_framework() -> None:
     heavy = ["numpy", "pydantic", "torch", "jax", "transformers", "keras", "app", "schemas"]
     code = f"import sys, lockstep; sys.exit(', '.join(n for n in {heavy} if n in sys.modules) or 0)"
