@@ -127,6 +127,13 @@ class TooLarge(LockstepError):
     title = "Too large"
 
 
+class UnsupportedMediaType(LockstepError):
+    """The request body is not JSON."""
+
+    name = "unsupported-media-type"
+    title = "Unsupported media type"
+
+
 class Unavailable(LockstepError):
     """The service cannot answer at the moment; the same request may succeed later."""
 

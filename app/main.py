@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from app.api import docs, problems, runs, schedules, windows
-from app.api.guard import Guard
+from app.api.door import Door
 from app.control.context import Control
 from app.control.memory import Memory
 from app.control.reports import Reports
@@ -40,7 +40,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         yield
         await run_in_threadpool(control.reports.stop)
 
-    service = windows.Service(
+    service = FastAPI(
         title="Lockstep",
         version=VERSION,
         description=DESCRIPTION,
@@ -49,7 +49,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         separate_input_output_schemas=False,
     )
     service.state.control = control
-    service.add_middleware(Guard, max_body_bytes=settings.max_body_bytes)
+    service.add_middleware(Door, control=control, max_body_bytes=settings.max_body_bytes)
     problems.install(service)
     docs.install(service)
     for router in (windows.router, runs.router, schedules.router):

@@ -31,6 +31,7 @@ STATUS = {
     "revision-mismatch": 412,
     "idempotency-mismatch": 422,
     "too-large": 413,
+    "unsupported-media-type": 415,
     "unavailable": 503,
 }
 HTTP_NAMES = {413: "too-large", 422: "invalid", 503: "unavailable"}
@@ -41,30 +42,32 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 }
-RETRY_AFTER = "2"
+HEADERS = {
+    413: {"Connection": "close"},  # what is left of the body may still be on its way
+    503: {"Retry-After": "2"},
+}
 MOST_ERRORS = 50
 UNREADABLE = "There was an error parsing the body"  # what FastAPI says where json.loads raises anything unexpected
 
 
-def problem(error: LockstepError) -> Response:
-    """The answer to one of our own errors."""
-    members: dict[str, Any] = dict(error.members)
-    if error.errors:
-        members["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in error.errors]
-    return document(error.name, STATUS.get(error.name, 500), error.title, error.detail, **members)
-
-
-def mistake() -> Response:
-    """The answer where the service itself is at fault."""
+def answer(error: Exception, request: Request) -> Response:
+    """The problem document for any error: the one place that decides what callers see of it."""
+    if isinstance(error, LockstepError):
+        return _refusal(error)
+    if isinstance(error, RequestValidationError):
+        refusal = _refusal(invalid(error.errors(), error.body))
+        error.body = error.__cause__ = error.__context__ = None  # they hold the body in cycles, until a late collection
+        return refusal
+    if isinstance(error, HTTPException):
+        return _plain(error, request)
     return document("internal", 500, "Internal error", "Lockstep made a mistake; its log says which")
 
 
 def document(name: str, status: int, title: str, detail: str, **members: Any) -> Response:
     """A problem document."""
     body = {"type": f"urn:lockstep:problem:{name}", "title": title, "status": status, "detail": detail, **members}
-    headers = {"Retry-After": RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     content = json.dumps(body, ensure_ascii=False).encode()
-    return Response(content, status, headers, media_type="application/problem+json")
+    return Response(content, status, HEADERS.get(status), media_type="application/problem+json")
 
 
 def invalid(errors: Iterable[Mapping[str, Any]], body: Any) -> Invalid:
@@ -79,34 +82,11 @@ def invalid(errors: Iterable[Mapping[str, Any]], body: Any) -> Invalid:
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
 
-    async def ours(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, LockstepError)
-        return problem(error)
+    async def answered(request: Request, error: Exception) -> Response:
+        return answer(error, request)
 
-    async def refused(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        answer = problem(invalid(error.errors(), error.body))
-        error.body = error.__cause__ = error.__context__ = None  # they hold the body in cycles, until a late collection
-        return answer
-
-    async def plain(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.detail == UNREADABLE:
-            return problem(Invalid.at("", "the body is not JSON that can be read: it is nested too deep, or not UTF-8"))
-        title = HTTPStatus(error.status_code).phrase
-        name = HTTP_NAMES.get(error.status_code, title.lower().replace(" ", "-"))
-        detail = error.detail if error.detail != title else _explained(request, error.status_code)
-        answer = document(name, error.status_code, title, detail)
-        answer.headers.update(error.headers or {})
-        return answer
-
-    async def bug(_request: Request, _error: Exception) -> Response:
-        return mistake()
-
-    app.add_exception_handler(LockstepError, ours)
-    app.add_exception_handler(RequestValidationError, refused)
-    app.add_exception_handler(HTTPException, plain)
-    app.add_exception_handler(Exception, bug)
+    for kind in (LockstepError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answered)
 
 
 def parse_error(error: pydantic_core.ValidationError, body: bytes) -> Invalid:
@@ -116,6 +96,24 @@ def parse_error(error: pydantic_core.ValidationError, body: bytes) -> Invalid:
     except ValueError:
         data = None
     return invalid(error.errors(include_url=False), data)
+
+
+def _refusal(error: LockstepError) -> Response:
+    members: dict[str, Any] = dict(error.members)
+    if error.errors:
+        members["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in error.errors]
+    return document(error.name, STATUS.get(error.name, 500), error.title, error.detail, **members)
+
+
+def _plain(error: HTTPException, request: Request) -> Response:
+    if error.detail == UNREADABLE:
+        return _refusal(Invalid.at("", "the body is not JSON that can be read: it is nested too deep, or not UTF-8"))
+    title = HTTPStatus(error.status_code).phrase
+    name = HTTP_NAMES.get(error.status_code, title.lower().replace(" ", "-"))
+    detail = error.detail if error.detail != title else _explained(request, error.status_code)
+    found = document(name, error.status_code, title, detail)
+    found.headers.update(error.headers or {})
+    return found
 
 
 def _explained(request: Request, status: int) -> str:
@@ -164,8 +162,7 @@ def _sentence(error: Mapping[str, Any], body: Any) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if error["type"] == "json_invalid":
-        reason = error.get("ctx", {}).get("error", "")
-        return f"the body is not JSON: {reason}" if reason else "the body is not JSON"
+        return f"the body is not JSON: {error['ctx']['error']}"
     message: str = error["msg"]
     return message[0].lower() + message[1:]
 

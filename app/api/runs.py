@@ -1,18 +1,16 @@
 """Routes of runs, but for the window call (`app.api.windows`)."""
 
-import hashlib
 from typing import Annotated, Any
 
 import numpy as np
 import pydantic_core
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from app.api.dependencies import Controlled, Identified, Keyed, Matched
 from app.api.pictures import PICTURES, accepted_picture
 from app.api.windows import OCTETS
 from app.control import revisions, runs, values
-from app.control.context import Control
-from app.control.once import Key
 from app.control.workers import find as workers_of
 from app.errors import Invalid
 from schemas.base import MAX_STEP
@@ -37,31 +35,6 @@ from schemas.runs import (
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 
-def _control(request: Request) -> Control:
-    control: Control = request.app.state.control
-    return control
-
-
-async def _key(
-    request: Request, idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None
-) -> Key | None:
-    if idempotency_key is None:
-        return None
-    return Key(idempotency_key, hashlib.sha256(await request.body()).hexdigest())
-
-
-def _if_match(if_match: Annotated[str | None, Header()] = None) -> int | None:
-    if if_match is None or if_match == "*":
-        return None
-    number = if_match.removeprefix("W/").strip('"')
-    if not number.isdigit():
-        raise Invalid.at("", f'If-Match must be a revision number in quotes, such as "7", not {if_match}')
-    return int(number)
-
-
-Controlled = Annotated[Control, Depends(_control)]
-Keyed = Annotated[Key | None, Depends(_key)]
-Matched = Annotated[int | None, Depends(_if_match)]
 StepQuery = Annotated[int | None, Query(ge=0, le=MAX_STEP)]
 
 
@@ -72,9 +45,9 @@ StepQuery = Annotated[int | None, Query(ge=0, le=MAX_STEP)]
     responses={200: {"model": FoundRun, "description": "It was there"}},
     summary="Create a run, or find it",
 )
-def create(control: Controlled, body: RunCreate, key: Keyed) -> Response:
+def create(control: Controlled, body: RunCreate, identity: Identified, key: Keyed) -> Response:
     """All ranks may send it. The same plan finds the run; another one is `run-exists` unless `if_exists` is `keep`."""
-    status, answer = runs.create(control, body, key)
+    status, answer = runs.create(control, body, identity, key)
     return JSONResponse(answer, status, {"Location": f"/v1/runs/{body.run}", "ETag": f'"{answer["revision"]}"'})
 
 
@@ -154,19 +127,25 @@ def curve(
 
 
 @router.post("/{run}/revisions", status_code=201, response_model=Revision, summary="Change the schedule")
-def revise(control: Controlled, run: str, body: RevisionCreate, key: Keyed, if_match: Matched) -> Response:
+def revise(
+    control: Controlled, run: str, body: RevisionCreate, identity: Identified, key: Keyed, if_match: Matched
+) -> Response:
     """Takes effect at `from_step`, or at the horizon, on every rank at that step. Pending changes stay behind it."""
-    status, answer = revisions.revise(control, run, body, key=key, if_match=if_match)
+    status, answer = revisions.revise(control, run, body, identity, key=key, if_match=if_match)
     location = f"/v1/runs/{run}/revisions/{answer['number']}"
     return JSONResponse(answer, status, {"Location": location, "ETag": f'"{answer["number"]}"'})
 
 
 @router.post("/{run}/revisions/preview", response_model=Preview, summary="See what a change would do")
 def preview(
-    control: Controlled, run: str, body: RevisionCreate, points: Annotated[int, Query(ge=2, le=100_000)] = 500
+    control: Controlled,
+    run: str,
+    body: RevisionCreate,
+    identity: Identified,
+    points: Annotated[int, Query(ge=2, le=100_000)] = 500,
 ) -> Response:
     """Values before and after, from the step it would take effect at. Changes nothing; applying it may land later."""
-    return JSONResponse(revisions.preview(control, run, body, points=points))
+    return JSONResponse(revisions.preview(control, run, body, identity, points=points))
 
 
 @router.get("/{run}/revisions", response_model=RevisionList, summary="History")
@@ -189,9 +168,11 @@ def revision(control: Controlled, run: str, number: int) -> Response:
 
 
 @router.post("/{run}/rewind", response_model=RewoundRun, summary="Go back to a checkpoint")
-def rewind(control: Controlled, run: str, body: RewindCreate, key: Keyed, if_match: Matched) -> Response:
+def rewind(
+    control: Controlled, run: str, body: RewindCreate, identity: Identified, key: Keyed, if_match: Matched
+) -> Response:
     """Starts the next attempt at `to_step`; later revisions are dropped. May carry an action that holds from there."""
-    status, answer = revisions.rewind(control, run, body, key=key, if_match=if_match)
+    status, answer = revisions.rewind(control, run, body, identity, key=key, if_match=if_match)
     return JSONResponse(answer, status, {"ETag": f'"{answer["revision"]}"'})
 
 

@@ -15,6 +15,7 @@ from app.control.leads import state_of
 from app.control.once import Answer, Key, once
 from app.control.runs import add_revision, open_run
 from app.errors import BelowHorizon, Invalid, NotFound, RevisionMismatch
+from app.identity import Identity
 from app.schedules import compile_plan, decimate, losses
 from app.store import Reader, RevisionRow, RunRow, Transaction
 from schemas.runs import RevisionCreate, RewindCreate
@@ -35,7 +36,13 @@ class Change:
 
 
 def revise(
-    control: Control, name: str, request: RevisionCreate, *, key: Key | None = None, if_match: int | None = None
+    control: Control,
+    name: str,
+    request: RevisionCreate,
+    identity: Identity,
+    *,
+    key: Key | None = None,
+    if_match: int | None = None,
 ) -> Answer:
     """Append a revision (201). Raises `BelowHorizon`, `RevisionMismatch`, `Invalid`, `NotHeld`, `RunArchived`."""
     with control.store.change() as tx:
@@ -43,7 +50,7 @@ def revise(
 
         def change() -> Answer:
             _match(run, if_match)
-            planned = _plan(tx, run, request)
+            planned = _plan(tx, run, request, identity)
             _store(tx, run, planned)
             stored = tx.revision(run.id, planned.row.number)
             assert stored is not None
@@ -64,11 +71,11 @@ def revise(
     return answer
 
 
-def preview(control: Control, name: str, request: RevisionCreate, *, points: int = 500) -> Json:
+def preview(control: Control, name: str, request: RevisionCreate, identity: Identity, *, points: int = 500) -> Json:
     """What the revision would do: values before and after it from its step on; nothing is changed."""
     with control.store.read() as reader:
         run = reader.run(name)
-        planned = _plan(reader, run, request)
+        planned = _plan(reader, run, request, identity)
     start = planned.row.from_step
     stop = min(_end(planned.before, start), start + PREVIEW_STEPS)
     stop = max(stop, min(_end(planned.after, start), start + PREVIEW_STEPS))
@@ -93,7 +100,13 @@ def preview(control: Control, name: str, request: RevisionCreate, *, points: int
 
 
 def rewind(
-    control: Control, name: str, request: RewindCreate, *, key: Key | None = None, if_match: int | None = None
+    control: Control,
+    name: str,
+    request: RewindCreate,
+    identity: Identity,
+    *,
+    key: Key | None = None,
+    if_match: int | None = None,
 ) -> Answer:
     """Start the next attempt at `to_step`, with an action from there if given (200: the run and what was dropped)."""
     with control.store.change() as tx:
@@ -101,7 +114,7 @@ def rewind(
 
         def change() -> Answer:
             _match(run, if_match)
-            return 200, _rewind(tx, run, request)
+            return 200, _rewind(tx, run, request, identity)
 
         answer = once(tx, name, "rewind", key, change)
         run = tx.run(name)
@@ -143,13 +156,13 @@ def numbers(values: Values) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]
 
 
-def _plan(reader: Reader, run: RunRow, request: RevisionCreate) -> Change:
+def _plan(reader: Reader, run: RunRow, request: RevisionCreate, identity: Identity) -> Change:
     """Work out a revision against the run as it is. Pending revisions behind it are derived again."""
     step = run.horizon if request.from_step is None else request.from_step
     if step < run.horizon:
         raise _below(run, f"step {step} is committed already; the earliest step for a change is {run.horizon}")
     action = request.action.to_json()
-    row = RevisionRow(run.revision + 1, run.attempt, step, action, {}, request.reason, "anonymous", 0.0)
+    row = RevisionRow(run.revision + 1, run.attempt, step, action, {}, request.reason, identity.name, 0.0)
     before = reader.curve(run.id, run.attempt, run.horizon - 1)  # what is committed, then all that is pending
     try:
         rest: Sequence[RevisionRow] = before
@@ -193,7 +206,7 @@ def _store(tx: Transaction, run: RunRow, change: Change) -> None:
             tx.update_revision(run.id, row.number, plan=row.plan)
 
 
-def _rewind(tx: Transaction, run: RunRow, request: RewindCreate) -> Json:
+def _rewind(tx: Transaction, run: RunRow, request: RewindCreate, identity: Identity) -> Json:
     step = request.to_step
     if not run.start_step <= step <= run.horizon:
         raise Invalid.at(
@@ -208,7 +221,7 @@ def _rewind(tx: Transaction, run: RunRow, request: RewindCreate) -> Json:
         action["action"] = request.action.to_json()
     curve = tx.curve(run.id, run.attempt, step)
     dropped = [row.number for row in curve if row.from_step > step]
-    row = RevisionRow(run.revision + 1, run.attempt + 1, step, action, {}, request.reason, "anonymous", 0.0)
+    row = RevisionRow(run.revision + 1, run.attempt + 1, step, action, {}, request.reason, identity.name, 0.0)
     try:
         after, index = insert(curve[:1], row, lambda n: tx.revision(run.id, n))
     except Invalid as error:

@@ -11,6 +11,7 @@ from app.control.checks import check_curve
 from app.control.context import Control
 from app.control.once import Answer, Key, once
 from app.errors import Invalid, RunArchived, RunExists, UnknownRun
+from app.identity import Identity
 from app.schedules import resolve
 from app.store import Reader, RevisionRow, RunRow, Transaction
 from schemas.runs import RunCreate, RunPatch
@@ -19,7 +20,7 @@ Json = dict[str, Any]
 SHOWN = 20  # differences between two plans; whoever has more has another plan altogether
 
 
-def create(control: Control, request: RunCreate, key: Key | None = None) -> Answer:
+def create(control: Control, request: RunCreate, identity: Identity, key: Key | None = None) -> Answer:
     """Create a run (201), or find the one that has this name and this plan (200).
 
     Raises `RunExists` for another plan unless `if_exists` is `keep`, `RunArchived` for a closed name, and `Invalid`
@@ -35,7 +36,7 @@ def create(control: Control, request: RunCreate, key: Key | None = None) -> Answ
         plan = resolve(request.plan)
     except Invalid as error:
         raise error.under("/plan") from None
-    first = RevisionRow(1, 1, request.start_step, {"kind": "create"}, plan.to_json(), "", "anonymous", 0.0)
+    first = RevisionRow(1, 1, request.start_step, {"kind": "create"}, plan.to_json(), "", identity.name, 0.0)
     bounds = {track: bound.to_json() for track, bound in request.bounds.items()}
     check_curve([first], request.start_step, bounds, pointer="/plan")
     with control.store.change() as tx:

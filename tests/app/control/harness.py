@@ -12,6 +12,7 @@ from app.control import revisions, runs, windows
 from app.control.context import Control
 from app.control.memory import Memory
 from app.control.reports import Reports
+from app.identity import ANONYMOUS
 from app.store import Store
 from schemas.runs import RevisionCreate, RewindCreate, RunCreate, WindowRequest
 
@@ -28,15 +29,15 @@ class Run:
     def create(self, schedule: dict[str, Any] | None = None, total: int | None = 1000, **more: Any) -> dict[str, Any]:
         plan = {"tracks": {"lr": schedule or LINEAR}, "total_steps": total}
         request = RunCreate.model_validate({"run": self.name, "plan": plan, **more})
-        return runs.create(self.control, request)[1]
+        return runs.create(self.control, request, ANONYMOUS)[1]
 
     def revise(self, action: dict[str, Any], from_step: int | None = None, **more: Any) -> dict[str, Any]:
         request = RevisionCreate.model_validate({"action": action, "from_step": from_step})
-        return revisions.revise(self.control, self.name, request, **more)[1]
+        return revisions.revise(self.control, self.name, request, ANONYMOUS, **more)[1]
 
     def rewind(self, to_step: int, action: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         request = RewindCreate.model_validate({"to_step": to_step, "action": action})
-        return revisions.rewind(self.control, self.name, request, **more)[1]
+        return revisions.rewind(self.control, self.name, request, ANONYMOUS, **more)[1]
 
     def get(self) -> dict[str, Any]:
         return runs.get(self.control, self.name)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.control import revisions, runs, values
 from app.control.once import Key
 from app.errors import BelowHorizon, IdempotencyMismatch, Invalid, NotFound, RevisionMismatch, RunArchived
+from app.identity import ANONYMOUS
 from app.store import Store, open_store
 from schemas.runs import RevisionCreate
 from tests.app.control.harness import Run, control_over
@@ -120,7 +121,7 @@ def test_what_a_preview_shows_is_what_is_then_committed(run: Run) -> None:
     run.window(0)
     action = {"kind": "ramp", "to": 0.1, "steps": 50, "shape": "cosine"}
     request = RevisionCreate.model_validate({"action": action, "from_step": 20})
-    shown = revisions.preview(run.control, run.name, request, points=100)
+    shown = revisions.preview(run.control, run.name, request, ANONYMOUS, points=100)
     assert run.get()["revision"] == 1
     assert shown["from_step"] == shown["steps"][0] == 20
     assert shown["steps"][-1] == 999

@@ -8,6 +8,7 @@ import pytest
 from app.control import runs, values
 from app.control.once import Key
 from app.errors import Invalid, RunArchived, RunExists, TooLarge, UnknownRun
+from app.identity import ANONYMOUS
 from schemas.runs import Run as RunAnswer
 from schemas.runs import RunCreate, RunPatch
 from tests.app.control.harness import LINEAR, Run
@@ -22,7 +23,7 @@ def test_all_ranks_may_create_the_run_and_one_does(run: Run) -> None:
     answers: list[tuple[int, dict[str, Any]]] = []
 
     def create() -> None:
-        answers.append(runs.create(run.control, request(run)))
+        answers.append(runs.create(run.control, request(run), ANONYMOUS))
 
     threads = [threading.Thread(target=create) for _ in range(8)]
     for thread in threads:
@@ -45,12 +46,12 @@ def test_the_answer_has_the_shape_of_the_contract(run: Run) -> None:
 def test_layers_and_presets_are_echoed_as_tracks_and_travel_as_factors(run: Run) -> None:
     preset = {"kind": "torch.OneCycleLR", "max_lr": 0.1, "total_steps": 1000}
     plan = {"preset": preset, "layerwise": {"factor": 0.97, "depth": 200}, "total_steps": 1000}
-    status, answer = runs.create(run.control, request(run, plan=plan))
+    status, answer = runs.create(run.control, request(run, plan=plan), ANONYMOUS)
     assert (status, set(answer["plan"])) == (201, {"tracks", "total_steps"})
     assert len(answer["plan"]["tracks"]) == 202
     assert answer["plan"]["tracks"]["198/lr"] == {"kind": "track", "of": "lr", "factor": 0.97}
     assert run.window(0).tracks == ("lr", "momentum")
-    assert runs.create(run.control, request(run, plan=plan))[0] == 200
+    assert runs.create(run.control, request(run, plan=plan), ANONYMOUS)[0] == 200
     run.revise({"kind": "scale", "factor": 0.5})
     assert run.get()["revision"] == 2
 
@@ -58,7 +59,7 @@ def test_layers_and_presets_are_echoed_as_tracks_and_travel_as_factors(run: Run)
 def test_a_restarted_script_finds_its_run_as_a_controller_left_it(run: Run) -> None:
     run.create()
     run.revise({"kind": "scale", "factor": 0.5})
-    status, answer = runs.create(run.control, request(run))
+    status, answer = runs.create(run.control, request(run), ANONYMOUS)
     assert (status, answer["revision"]) == (200, 2)
 
 
@@ -66,9 +67,9 @@ def test_an_edited_plan_is_a_conflict_that_says_what_can_be_done(run: Run) -> No
     created = run.create()
     edited = {"tracks": {"lr": {"kind": "constant", "value": 3.0}}}
     with pytest.raises(RunExists, match="if_exists: keep") as caught:
-        runs.create(run.control, request(run, plan=edited))
+        runs.create(run.control, request(run, plan=edited), ANONYMOUS)
     assert caught.value.members["uid"] == created["uid"]
-    status, kept = runs.create(run.control, request(run, plan=edited, if_exists="keep"))
+    status, kept = runs.create(run.control, request(run, plan=edited, if_exists="keep"), ANONYMOUS)
     assert (status, kept["plan"]) == (200, created["plan"])
 
 
@@ -76,13 +77,13 @@ def test_who_follows_what_is_there_reads_where_it_differs(run: Run) -> None:
     ramp = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": "50%"}
     decay = {"kind": "constant", "value": 0.1}
     plan = {"tracks": {"lr": ramp, "wd": decay}, "total_steps": 1000}
-    runs.create(run.control, request(run, plan=plan))
-    kept = runs.create(run.control, request(run, plan=plan, if_exists="keep"))[1]
+    runs.create(run.control, request(run, plan=plan), ANONYMOUS)
+    kept = runs.create(run.control, request(run, plan=plan, if_exists="keep"), ANONYMOUS)[1]
     assert kept["differences"] == []  # "50%" and the 500 steps that it means are the same
     run.revise({"kind": "set", "value": 0.2, "tracks": ["wd"]})
     head = {"kind": "track", "of": "lr", "factor": 0.1}
     edited = {**plan, "tracks": {"lr": {**ramp, "end": 0.5}, "wd": decay, "head/lr": head}}
-    kept = runs.create(run.control, request(run, plan=edited, if_exists="keep"))[1]
+    kept = runs.create(run.control, request(run, plan=edited, if_exists="keep"), ANONYMOUS)[1]
     assert {each["pointer"]: (each["posted"], each["run"]) for each in kept["differences"]} == {
         "/tracks/head~1lr": (head, None),
         "/tracks/lr/end": (0.5, 0.0),
@@ -95,22 +96,22 @@ def test_durations_are_resolved_and_echoed(run: Run) -> None:
         "tracks": {"lr": {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": "50%"}},
         "total_steps": 1000,
     }
-    _, answer = runs.create(run.control, request(run, plan=plan))
+    _, answer = runs.create(run.control, request(run, plan=plan), ANONYMOUS)
     assert answer["plan"]["tracks"]["lr"]["steps"] == 500
-    assert runs.create(run.control, request(run, plan=plan))[0] == 200
+    assert runs.create(run.control, request(run, plan=plan), ANONYMOUS)[0] == 200
 
 
 def test_a_duration_without_its_unit_points_at_the_field(run: Run) -> None:
     plan = {"tracks": {"lr": {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": "3ep"}}, "total_steps": 10}
     with pytest.raises(Invalid) as caught:
-        runs.create(run.control, request(run, plan=plan))
+        runs.create(run.control, request(run, plan=plan), ANONYMOUS)
     assert caught.value.errors[0][0] == "/plan/tracks/lr/steps"
 
 
 def test_a_key_finds_its_run_although_the_plan_changed_since(run: Run) -> None:
     key = Key("create-1", "hash")
-    one = runs.create(run.control, request(run), key)
-    assert runs.create(run.control, request(run), key)[1] == one[1]
+    one = runs.create(run.control, request(run), ANONYMOUS, key)
+    assert runs.create(run.control, request(run), ANONYMOUS, key)[1] == one[1]
 
 
 def test_runs_are_listed_newest_first_by_status_and_label(control: Any) -> None:
@@ -146,7 +147,7 @@ def test_an_archived_run_keeps_its_name_and_its_history(run: Run) -> None:
     before = run.values(0, 20)
     assert runs.archive(run.control, run.name)["status"] == "archived"
     for call in (
-        lambda: runs.create(run.control, request(run)),
+        lambda: runs.create(run.control, request(run), ANONYMOUS),
         lambda: runs.patch(run.control, run.name, RunPatch(lead_seconds=1.0)),
         lambda: runs.finish(run.control, run.name),
     ):
@@ -173,7 +174,7 @@ def test_values_are_committed_below_the_mark_and_planned_beyond(run: Run) -> Non
 
 def test_values_can_be_strided_decimated_and_derived(run: Run) -> None:
     plan = {"tracks": {"lr": LINEAR, "head/lr": {"kind": "track", "of": "lr", "factor": 2.0}}, "total_steps": 1000}
-    runs.create(run.control, request(run, plan=plan))
+    runs.create(run.control, request(run, plan=plan), ANONYMOUS)
     run.window(0)
     run.revise({"kind": "set", "value": 5.0}, from_step=500)
     whole = values.curve(run.control, run.name)

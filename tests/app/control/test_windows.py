@@ -16,6 +16,7 @@ from app.errors import (
     StepBeyondHorizon,
     UnknownRun,
 )
+from app.identity import ANONYMOUS
 from schemas.runs import RunCreate, RunPatch, WindowRequest
 from tests.app.control.harness import Run, applied, first
 
@@ -392,7 +393,7 @@ def test_derived_tracks_are_checked_where_they_are_named(run: Run) -> None:
             "wd": {"kind": "constant", "value": 0.1},
         }
     }
-    runs.create(run.control, RunCreate.model_validate({"run": run.name, "plan": plan}))
+    runs.create(run.control, RunCreate.model_validate({"run": run.name, "plan": plan}), ANONYMOUS)
     window = run.window(0)
     assert window.tracks == ("lr", "wd")
     assert window.derived == {"head/lr": ("lr", 3.0)}

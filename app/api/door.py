@@ -1,0 +1,66 @@
+"""The door: what every request passes, windows as all others.
+
+    limits -> identity -> a window | anything else, by FastAPI's routes
+
+It is an ASGI middleware of the application, and the innermost: whatever is added with `add_middleware` stands in front
+of windows too. The window call is answered right here, because every worker makes it all the time and FastAPI's way to
+a route takes longer than the call itself (`benchmarks/http.py`). The same function is a route as well, which documents
+it, and is taken where the door does not know the path, as below a prefix.
+"""
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api import problems, windows
+from app.api.limits import body_of, header
+from app.control.context import Control
+from app.errors import LockstepError
+from app.identity import ANONYMOUS
+
+BEFORE, AFTER = "/v1/runs/", "/windows"
+
+
+class Door:
+    """ASGI middleware. What it refuses is answered with a problem document."""
+
+    def __init__(self, app: ASGIApp, control: Control, max_body_bytes: int) -> None:
+        self._app, self._control, self._max_body_bytes = app, control, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await body_of(scope, receive, self._max_body_bytes)
+            if body is None:
+                return
+            scope["identity"] = ANONYMOUS
+            run = run_of_windows(scope)
+            if run is None:
+                await self._app(scope, again(body, receive), send)
+                return
+            response = await windows.answer(self._control, run, body, header(scope, b"accept").decode("latin-1"))
+        except LockstepError as error:
+            response = problems.answer(error, Request(scope))
+        await response(scope, receive, send)
+
+
+def run_of_windows(scope: Scope) -> str | None:
+    """The run whose window is asked for, if that is what this request is."""
+    path: str = scope["path"]
+    if not path.endswith(AFTER) or not path.startswith(BEFORE) or scope["method"] != "POST":
+        return None
+    run = path[len(BEFORE) : -len(AFTER)]
+    return run if run and "/" not in run else None
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """`receive` as if the body, which was read already, came at once."""
+    first: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def replayed() -> Message:
+        nonlocal first
+        message, first = first, None
+        return await receive() if message is None else message
+
+    return replayed
