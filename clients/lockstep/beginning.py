@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 
@@ -11,6 +12,7 @@ from lockstep.client import Client, Document, as_document
 from lockstep.errors import Misused, Unavailable
 from lockstep.feed import Feed
 from lockstep.outage import FOLLOW, POLICIES, WAIT
+from lockstep.prefetcher import PAST_STEPS, Prefetcher, Terms
 from lockstep.transport import BaseTransport
 from lockstep.window import PLANNED, Window
 
@@ -89,21 +91,23 @@ class Beginning:
     def feed(self) -> Feed:
         """The worker's feed, which makes sure that the run is there before it asks for a window."""
         client, cache_dir = self.client(), self._given.get("cache_dir")
-
-        def create() -> None:
-            if self._plan is not None and not self._there:
-                self._look(client)
-
-        return Feed(
-            client,
-            self.run,
-            self.worker,
-            identity.new_instance(),
+        cache = None if cache_dir is None else Cache(cache_dir, self.run, self.worker)
+        terms = Terms(
+            run=self.run,
+            worker=self.worker,
+            instance=identity.new_instance(),
+            url=client.url,
             policy=self.policy,
-            cache=None if cache_dir is None else Cache(cache_dir, self.run, self.worker),
-            create=create,
+            keep_steps=0 if cache is None else PAST_STEPS,
             **{name: self._given[name] for name in DEFAULTS},
         )
+        jitter = random.Random().random  # of its own: the training's random numbers must not depend on the network
+
+        def create() -> None:
+            if not self._there:
+                self._look(client)
+
+        return Feed(client, Prefetcher(terms, jitter, create=self._plan is not None), cache, create)
 
     def peek(self) -> Window | None:
         """The values of the run's first step, without joining it; None while the service is away.

@@ -1,17 +1,15 @@
 """`Follower`: the values of a run, step by step, for any training loop. Knows no framework."""
 
-import atexit
 import time
-import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, Self, Unpack
 
+from lockstep import lifetime
 from lockstep.beginning import Beginning, Options
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.outage import Episode
 from lockstep.place import Place
 from lockstep.report import Ledger, Record
 from lockstep.window import Window
@@ -28,17 +26,15 @@ class Reading(NamedTuple):
     revision: int
 
 
-class Source(Protocol):
-    """Where a follower's windows come from: a `Feed`, or rank 0's through an `Exchange`."""
+class Source(lifetime.Source, Protocol):
+    """Where a follower's windows come from: a `Feed`, or rank 0's through a `Group`. Paces are in seconds a step."""
 
-    step_seconds: float | None
-    trigger: int
-
+    @property
+    def trigger(self) -> int: ...
     def start(self, record: Record, place: Place, attempt: int | None = None) -> None: ...
-    def take(self, step: int) -> Window: ...
-    def wake(self) -> None: ...
-    def ahead(self) -> tuple[list[Window], Episode | None]: ...
-    def close(self, wait: bool = True) -> None: ...
+    def take(self, step: int, pace: float | None) -> Window: ...
+    def reached(self, pace: float | None) -> None: ...
+    def place(self) -> Place: ...
 
 
 class Follower:
@@ -94,8 +90,7 @@ class Follower:
         self._pace: deque[float] = deque(maxlen=20)
         self._visited: tuple[int, float] | None = None
         self.closed = False
-        self._finalizer = weakref.finalize(self, _forget, source, record)
-        _open_followers.add(self)
+        lifetime.opened(source, self)
 
     # Values
 
@@ -121,21 +116,19 @@ class Follower:
         now = time.monotonic()
         if self._visited is not None and (made := step - self._visited[0]) > 0:
             self._pace.append((now - self._visited[1]) / made)
+        pace = max(sorted(self._pace)[len(self._pace) // 2], 1e-7) if self._pace else None
         window = self._window
         if window is None or not window.start <= step < window.stop:
-            window = self._next(step)
+            window = self._next(step, pace)
             now = time.monotonic()  # a wait for values is not the pace of the training
         self._visited = (step, now)
-        chunk = 1
-        if self._pace:
-            pace = self.source.step_seconds = max(sorted(self._pace)[len(self._pace) // 2], 1e-7)
-            chunk = max(1, min(MAX_CHUNK, int(VISIT_SECONDS / pace)))
-        if step >= self.source.trigger:
-            self.source.wake()
+        chunk = 1 if pace is None else max(1, min(MAX_CHUNK, int(VISIT_SECONDS / pace)))
+        if step >= (trigger := self.source.trigger):
+            self.source.reached(pace)
             border = min(window.stop, step + chunk)
         else:
-            least = LEAST_CHUNK if self._pace else 1
-            border = min(window.stop, step + max(chunk, least), self.source.trigger)
+            least = 1 if pace is None else LEAST_CHUNK
+            border = min(window.stop, step + max(chunk, least), trigger)
         self._first, self._count = step, border - step
         self._columns = {}
         return window, border
@@ -169,10 +162,10 @@ class Follower:
         self._columns[track] = column
         return column
 
-    def _next(self, step: int) -> Window:
+    def _next(self, step: int, pace: float | None) -> Window:
         if self.closed:
             raise Misused(f"This follower of run {self.run} is closed.")
-        window = self.source.take(step)
+        window = self.source.take(step, pace)
         self.record.ledger.take(window, step)
         self._window = window
         self._reason, self._revision = window.reason, window.revision
@@ -198,43 +191,20 @@ class Follower:
     def state(self, step: int) -> dict[str, Any]:
         """What a checkpoint needs to continue at `step` bit for bit, as plain numbers, strings and lists."""
         window = self.window
-        ahead, outage = self.source.ahead()
+        place = self.source.place()
         windows = [window.between(step, window.stop)] if window.start <= step < window.stop else []
-        windows += [w for w in ahead if w.start >= window.stop]
-        return Place(self.run, step, window.uid, window.attempt, tuple(windows), outage).to_json()
+        windows += [w for w in place.windows if w.start >= window.stop]
+        return Place(self.run, step, window.uid, window.attempt, tuple(windows), place.outage).to_json()
 
     # The end
 
     def close(self) -> None:
         """Report the values used so far, say goodbye, and end the background thread."""
-        if not self.closed:
-            self.closed = True
-            self._finalizer.detach()
-            self.record.checked = self.record.position()
-            self.source.close()
+        self.closed = True
+        self.source.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _forget(source: Source, record: Record) -> None:
-    """Nobody holds the follower any more: what was used is reported, without waiting for the answer."""
-    record.checked = record.position()
-    source.close(wait=False)
-
-
-_open_followers: "weakref.WeakSet[Follower]" = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """Nothing is left at exit, and the last values are reported."""
-    followers = [follower for follower in _open_followers if not follower.closed]
-    for follower in followers:  # all at once, then one by one
-        follower.record.checked = follower.record.position()
-        follower.source.close(wait=False)
-    for follower in followers:
-        follower.close()

@@ -4,13 +4,19 @@ The policies: `follow` the tail, the planned values that were fetched while the 
 value holds; `wait` for a while, then raise; `raise`.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from lockstep.errors import LockstepError, Unavailable
 from lockstep.window import Window
 
 FOLLOW, FREEZE, WAIT, RAISE = "follow", "freeze", "wait", "raise"
 POLICIES = (FOLLOW, FREEZE, WAIT, RAISE)
 STAND_IN = "stand-in"
+
+PATIENCE_SECONDS = 0.5  # how long a request may take during an outage at first; doubles when that was too short
+BACKOFF_SECONDS = 1.0  # between two requests that fail, at most
+ASKED_SECONDS = 5.0  # the same where the service says when to come back
 
 
 class Episode(NamedTuple):
@@ -23,6 +29,44 @@ class Episode(NamedTuple):
     policy: str
     revision: int
     tail_stop: int | None
+
+
+@dataclass(slots=True)
+class Outage:
+    """How a worker fares without answers. Times are those of whoever drives it, in seconds."""
+
+    episode: Episode | None = None  # what the service has not been told yet
+    tail: Window | None = None
+    failures: int = 0  # in a row
+    error: LockstepError | None = None
+    failed_at: float = 0.0  # when the request went out that failed last
+    retry_at: float = 0.0
+    short_since: float | None = None  # since when the training has been without a value
+    patience: float = PATIENCE_SECONDS
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last failure is from before a value was needed: it is worth asking again before giving up."""
+        return self.short_since is not None and self.failed_at < self.short_since
+
+    def failed(self, error: LockstepError, sent: float, now: float, jitter: float, timeout: float) -> None:
+        """The request of the time `sent` came to nothing. `jitter`, from 0 to 1, spreads the retries of many."""
+        if self.episode is not None and now - sent >= self.patience:
+            self.patience = min(2 * self.patience, timeout)
+        self.failures += 1
+        self.error, self.failed_at = error, sent
+        delay = min(BACKOFF_SECONDS, 0.05 * 2 ** min(self.failures, 8)) * (0.5 + 0.5 * jitter)
+        asked = error.retry_after if isinstance(error, Unavailable) else None
+        self.retry_at = now + max(delay, min(asked or 0.0, ASKED_SECONDS))
+
+    def over(self) -> None:
+        """The service has answered; what it does not know of the episode is told in time."""
+        self.failures, self.error = 0, None
+
+    def told(self, step: int, end: int) -> None:
+        """The service knows the episode up to `step`; a training that went on to `end` meanwhile has a new one."""
+        self.patience = PATIENCE_SECONDS
+        self.episode = self.episode._replace(start=step) if self.episode is not None and end > step else None
 
 
 def decide(policy: str, *, holding: bool, away: bool, waited: float, start_seconds: float, wait_seconds: float) -> str:

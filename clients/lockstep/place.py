@@ -1,12 +1,12 @@
-"""`Place`: where a worker stands in a run, and what it has in hand there; a checkpoint and a file keep one."""
+"""Where a worker stands in a run: `Place`, which a checkpoint and a file keep, and `Known`, what the answers said."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockstep.errors import Misused
+from lockstep.errors import AttemptSuperseded, Misused, RunReplaced
 from lockstep.outage import Episode
-from lockstep.window import Window
+from lockstep.window import Answer, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +49,44 @@ class Place:
         if run not in (None, place.run):
             raise Misused(f"The checkpoint belongs to run {place.run!r}, this follower to {run!r}.")
         return place
+
+
+@dataclass(slots=True)
+class Known:
+    """What a worker knows of its run: the newest revision and horizon seen, and how far its reports are stored.
+
+    `origin` is the attempt of the checkpoint that training goes on from, as long as none was joined.
+    """
+
+    uid: str | None = None
+    attempt: int | None = None
+    origin: int | None = None
+    revision: int = 0
+    horizon: int = 0
+    verified: int = 0
+
+    def claims(self) -> dict[str, Any]:
+        """What a request says of it (PROTOCOL R6); nothing before the first answer."""
+        if self.uid is None:
+            return {}
+        if self.attempt is None:
+            return {"uid": self.uid} | ({} if self.origin is None else {"attempt": self.origin})
+        seen = {"revision": self.revision, "horizon": self.horizon}
+        return {"uid": self.uid, "attempt": self.attempt, "seen": seen}
+
+    def learn(self, run: str, answer: Answer) -> None:
+        """Take in an answer. Raises `RunReplaced` or `AttemptSuperseded` where it is of another run or attempt."""
+        window = answer.window
+        if self.uid not in (None, window.uid):
+            raise RunReplaced(f"Run {run} has the uid {window.uid}, this job's run is {self.uid}.")
+        if self.attempt not in (None, window.attempt):
+            raise AttemptSuperseded(f"Run {run} is at attempt {window.attempt}, this process at {self.attempt}.")
+        self.uid, self.attempt, self.verified = window.uid, window.attempt, answer.verified_until
+        self.revision, self.horizon = max(self.revision, answer.newest), max(self.horizon, answer.horizon)
+
+    def descends(self, error: AttemptSuperseded, step: int) -> bool:
+        """Whether the attempt after the checkpoint's inherits its step: then the checkpoint is that one's, too."""
+        if self.attempt is not None or self.origin is None or step > error.members.get("to_step", -1):
+            return False
+        self.origin += 1
+        return True

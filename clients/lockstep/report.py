@@ -15,16 +15,18 @@ MAX_REPORT = 65_536  # steps in one report; the next one goes on from there
 MAX_KEPT = 1_000_000  # steps; older ones stay unverified (nobody has asked for them for that long)
 
 
-def crc32(values: Mapping[str, Sequence[float]]) -> int:
-    """CRC-32 (zlib's) over little-endian float64, step by step, tracks sorted by name.
+def crc32(values: Mapping[str, Sequence[float]], before: int = 0) -> int:
+    """CRC-32 (zlib's) over little-endian float64, step by step, tracks sorted by name; `before` is that of the steps
 
-    >>> crc32({"lr": [0.5, 0.25]})
-    495952133
+    before these.
+
+    >>> crc32({"lr": [0.5, 0.25]}) == crc32({"lr": [0.25]}, crc32({"lr": [0.5]})) == 495952133
+    True
     """
     numbers = array("d", chain.from_iterable(zip(*(values[track] for track in sorted(values)), strict=True)))
     if sys.byteorder == "big":
         numbers.byteswap()
-    return zlib.crc32(numbers.tobytes())
+    return zlib.crc32(numbers.tobytes(), before)
 
 
 class Segment(NamedTuple):
@@ -34,6 +36,14 @@ class Segment(NamedTuple):
     stop: int
     committed: bool
     values: dict[str, "array[float]"]
+
+
+class Sum(NamedTuple):
+    """The CRC-32 of the steps `start` to `stop - 1`."""
+
+    start: int
+    stop: int
+    crc32: int
 
 
 class Ledger:
@@ -47,6 +57,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._segments: deque[Segment] = deque()
         self._kept = 0
+        self._sum = Sum(0, 0, 0)
 
     def take(self, window: Window, step: int) -> None:
         """From `step` on `window` is used. A step that does not follow the last one starts a new record."""
@@ -54,7 +65,7 @@ class Ledger:
         with self._lock:
             if self._segments and self._segments[-1].stop != step:
                 self._segments.clear()
-                self._kept = 0
+                self._kept, self._sum = 0, Sum(0, 0, 0)
             self._segments.append(Segment(step, window.stop, window.reason == COMMITTED, values))
             self._kept += window.stop - step
             while self._kept > MAX_KEPT and len(self._segments) > 1:
@@ -66,12 +77,14 @@ class Ledger:
             for segment in self._segments:
                 if segment.start <= step < segment.stop and track in segment.values:
                     segment.values[track][step - segment.start] = value
+                    self._sum = Sum(0, 0, 0)
 
     def report(self, start: int, at: int) -> dict[str, Any] | None:
         """`{"start", "stop", "tracks", "crc32"}` of the used steps from `start` up to `at`; None if there are none.
 
         It ends at the border between committed values and a fallback, where the tracks change, and after `MAX_REPORT`
-        steps. Everything below `start` is verified and forgotten.
+        steps. Everything below `start` is verified and forgotten. What is not acknowledged is reported again and again,
+        so a checksum is carried on from the last one: a report costs what was used since, not what is outstanding.
         """
         with self._lock:
             while self._segments and self._segments[0].stop <= start:
@@ -82,18 +95,17 @@ class Ledger:
             start = max(start, first.start)
             stop = min(at, start + MAX_REPORT)
             tracks = sorted(first.values)
-            values = {track: array("d") for track in tracks}
-            end = start
+            if self._sum.start != start or self._sum.stop > stop:
+                self._sum = Sum(start, start, 0)
             for segment in self._segments:
                 if segment.committed != first.committed or sorted(segment.values) != tracks or segment.start >= stop:
                     break
-                low, high = max(start, segment.start) - segment.start, min(stop, segment.stop) - segment.start
-                for track in tracks:
-                    values[track].extend(segment.values[track][low:high])
-                end = segment.start + high
-        if end <= start:
-            return None
-        return {"start": start, "stop": end, "tracks": tracks, "crc32": crc32(values)}
+                if (high := min(stop, segment.stop)) > (low := self._sum.stop):
+                    part = slice(low - segment.start, high - segment.start)
+                    values = {track: segment.values[track][part] for track in tracks}
+                    self._sum = Sum(start, high, crc32(values, self._sum.crc32))
+            end, crc = self._sum.stop, self._sum.crc32
+        return {"start": start, "stop": end, "tracks": tracks, "crc32": crc} if end > start else None
 
     def _forget(self) -> None:
         segment = self._segments.popleft()
@@ -114,6 +126,10 @@ class Record:
         if self.counter is not None and (step := self.counter()) is not None:
             self.step = step
         return self.step
+
+    def settle(self) -> None:
+        """The training is over: nothing more can change what was used."""
+        self.checked = self.position()
 
     def report(self, verified_until: int) -> dict[str, Any] | None:
         """What was used and is not verified yet."""

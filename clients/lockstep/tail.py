@@ -1,8 +1,9 @@
 """The tail: planned values beyond the committed ones, kept for an outage under the policy `follow`."""
 
 import math
+from array import array
+from collections.abc import Mapping
 
-from lockstep.client import Client
 from lockstep.errors import Unavailable
 from lockstep.outage import FOLLOW
 from lockstep.window import Window
@@ -22,12 +23,11 @@ def outdated(tail: Window | None, last: Window, newest: int, steps: int) -> bool
     return tail.stop - last.stop < steps // 2
 
 
-def fetch_tail(client: Client, run: str, last: Window, newest: int, steps: int) -> Window:
-    """The planned values from `last.stop` on, for the tracks that `last` has.
+def parse_tail(tracks: Mapping[str, "array[float]"], headers: Mapping[str, str], last: Window, newest: int) -> Window:
+    """The answer to a request for planned values from `last.stop` on, for the tracks that `last` has.
 
     `newest` is the newest revision known, where the answer does not name one. Raises `Unavailable` for nonsense.
     """
-    tracks, headers = client.raw_values(run, last.stop, last.stop + steps, attempt=last.attempt)
     values = {track: column.tolist() for track, column in tracks.items() if track in last.values}
     if set(values) != set(last.values):
         raise Unavailable("The service answered a tail that lacks a track.")

@@ -20,8 +20,8 @@ from lockstep.adapter import Adapter
 from lockstep.beginning import Beginning, Options
 from lockstep.client import Document
 from lockstep.errors import LockstepError, Misused
-from lockstep.exchange import Exchange
 from lockstep.follower import Reading, Source
+from lockstep.group import Group
 from lockstep.slots import Slots
 from lockstep.window import Window
 
@@ -76,7 +76,7 @@ class LockstepLR(LRScheduler):
         rank, ranks = among()
         self._channel = channel = None if ranks is None else _Channel()
         self._alone = channel is None or agreement == COMMIT  # this rank fetches for itself
-        source = Beginning.feed if channel is None or self._alone else partial(_exchange, channel)
+        source = Beginning.feed if channel is None or self._alone else partial(_group_of, channel)
         ranks = ranks if self._alone else 1
         self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, **options)
         beginning = self._adapter.beginning
@@ -335,7 +335,7 @@ def is_rehearsal(keywords: dict[str, Any]) -> bool:
 
 
 class _Channel:
-    """The collectives of `Exchange`, over a gloo group of its own: they never wait for a GPU."""
+    """The collectives of a `Group`, over a gloo group of its own: they never wait for a GPU."""
 
     def __init__(self) -> None:
         self.rank = dist.get_rank()
@@ -358,10 +358,10 @@ def among() -> tuple[int | None, int | None]:
     return (dist.get_rank(), dist.get_world_size()) if several else (None, None)
 
 
-def _exchange(channel: _Channel, beginning: Beginning) -> Exchange:
+def _group_of(channel: _Channel, beginning: Beginning) -> Group:
     """Windows that rank 0 fetches for all."""
     feed = None if channel.rank else beginning.feed()
-    return Exchange(channel, feed, beginning.run, beginning.worker, beginning.client)
+    return Group(channel, feed, beginning.run, beginning.worker, beginning.client)
 
 
 def _counter(reference: "weakref.ref[LockstepLR]") -> Callable[[], int | None]:

@@ -9,9 +9,6 @@ import httpx
 
 from lockstep.errors import Invalid, LockstepError, Unavailable, from_problem
 
-if (_logger := logging.getLogger("httpx")).level == logging.NOTSET:
-    _logger.setLevel(logging.WARNING)  # it logs every request at INFO, and some frameworks set the root logger to INFO
-
 BaseTransport = httpx.BaseTransport
 Response = httpx.Response
 
@@ -27,6 +24,8 @@ class Transport:
         self._timeout = timeout
         headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
         self._http = httpx.Client(base_url=self.url, headers=headers, transport=transport)
+        if (logger := logging.getLogger("httpx")).level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)  # it logs every request at INFO, and some frameworks set the root to INFO
 
     def send(
         self,

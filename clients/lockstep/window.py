@@ -1,6 +1,7 @@
 """Windows: ranges of values that a worker holds, and how the service's answers become them."""
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -63,13 +64,54 @@ class Window:
         return cls(**{**document, "derived": parse_derived(document["derived"], document["values"])})
 
 
+class Held:
+    """The windows in hand, in order and without holes: `windows` from the one in use on, `past` those used already.
+
+    `keep_steps` says how far back `past` reaches, for checkpoints that are older; the last one stays in any case.
+    """
+
+    def __init__(self, step: int = 0, keep_steps: int = 0) -> None:
+        self.windows: deque[Window] = deque()
+        self.past: deque[Window] = deque()
+        self._first, self._keep_steps = step, keep_steps
+
+    @property
+    def last(self) -> Window | None:
+        """The newest window that was held, to go on from."""
+        return self.windows[-1] if self.windows else self.past[-1] if self.past else None
+
+    @property
+    def end(self) -> int:
+        """Where what is held ends: the step of the next request."""
+        return self._first if (last := self.last) is None else last.stop
+
+    def move(self, step: int) -> None:
+        """Hold nothing, and begin at `step`."""
+        self.windows.clear()
+        self.past.clear()
+        self._first = step
+
+    def append(self, window: Window) -> None:
+        """Hold on with what `window` has beyond the end."""
+        self.windows.append(window.between(self.end, window.stop) if window.start < self.end else window)
+
+    def arrive(self, step: int) -> bool:
+        """The training is at `step`: lay aside what is used up. False where `step` is not held and not the next."""
+        while self.windows and self.windows[0].stop <= step:
+            self.past.append(self.windows.popleft())
+        while len(self.past) > 1 and self.past[0].stop < step - self._keep_steps:
+            self.past.popleft()
+        return self.windows[0].start <= step if self.windows else step == self.end
+
+
 class Answer(NamedTuple):
-    """What a window call answered: a window, perhaps empty, and how far things stand."""
+    """What a window call answered: a window, perhaps empty, and how far things stand; `group` by worker."""
 
     window: Window
     horizon: int
     newest: int
     verified_until: int
+    group: dict[str, int]
 
 
 def parse_window(document: Mapping[str, Any], step: int) -> Answer:
@@ -94,7 +136,8 @@ def parse_window(document: Mapping[str, Any], step: int) -> Answer:
         )
         horizon = _count(document.get("horizon", stop))
         newest = max(window.revision, _count(document.get("newest", window.revision)))
-        return Answer(window, horizon, newest, _count(document.get("verified_until", step)))
+        group = {str(worker): _count(until) for worker, until in (document.get("group") or {}).items()}
+        return Answer(window, horizon, newest, _count(document.get("verified_until", step)), group)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unavailable(f"The service answered a window that makes no sense ({error}).") from error
 

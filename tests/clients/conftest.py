@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockstep import follower
+from lockstep import lifetime
 from tests.clients.waiting import lockstep_threads, until
 
 
@@ -15,7 +15,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     failures = request.session.testsfailed
     yield
     if request.session.testsfailed > failures:
-        follower._close_all()
+        lifetime.close_all()
     if lockstep_threads():
         gc.collect()  # frameworks tie schedulers, optimizers and trainers into cycles
     until(lambda: not lockstep_threads())

@@ -14,7 +14,7 @@ from tests.ranks import shared
 
 JOB = Path(__file__).parent / "jobs" / "ddp.py"
 
-RANKS = 2  # tests/distributed has four, test_exchange.py three
+RANKS = 2  # tests/distributed has four, test_group.py three
 
 pytestmark = pytest.mark.distributed
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-import lockstep.feed
+import lockstep.outage
+import lockstep.prefetcher
 import lockstep.tail
 from lockstep import Client, Follower, Reading, errors
 from lockstep.feed import Feed
+from lockstep.states import State
 from lockstep.testing import FakeService
 from tests.clients.waiting import lockstep_threads, until
 
@@ -37,8 +39,8 @@ def service() -> FakeService:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockstep.feed, "TAIL_JITTER", 0.0)
-    monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr(lockstep.prefetcher, "TAIL_JITTER", 0.0)
+    monkeypatch.setattr(lockstep.outage, "BACKOFF_SECONDS", 0.02)
 
 
 def follower(service: FakeService, **arguments: Any) -> Follower:
@@ -59,7 +61,7 @@ def windows(service: FakeService) -> list[dict[str, Any]]:
 def know_the_tail(values: Follower, stop: int = 100) -> None:
     source = values.source
     assert isinstance(source, Feed)
-    until(lambda: source.tail_stop >= stop)
+    until(lambda: (tail := source.place().tail) is not None and tail.stop >= stop)
 
 
 def test_every_value_is_the_committed_one_and_requests_are_few(service: FakeService) -> None:
@@ -302,7 +304,9 @@ def test_a_refusal_that_is_over_when_the_value_is_needed_is_forgotten(service: F
         run = service.runs.pop("r")
         for step in range(64):
             values.value(step)
-        until(lambda: values.source._failures)  # type: ignore[attr-defined]
+        source = values.source
+        assert isinstance(source, Feed)
+        until(lambda: source.prefetcher.state is State.ENDED)
         service.runs["r"] = run
         assert values.value(64) == (curve(64), "committed", 1)
 

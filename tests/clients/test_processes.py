@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+import tomllib
 from typing import Any
 
 import pytest
 
 from lockstep.testing import FakeService
+from tests.service import ROOT
+
+CLIENT = ROOT / "clients" / "lockstep"
 
 PRELUDE = """
 import os, sys, threading
@@ -112,6 +116,37 @@ def test_importing_the_client_loads_no_framework() -> None:
     script = "import json, sys; import httpx; print(json.dumps(sorted(sys.modules)))"
     base = {name.split(".")[0] for name in json.loads(run(script).stdout)}
     assert len(loaded - base) <= 6, loaded - base
+
+
+def test_importing_the_client_only_defines() -> None:
+    """No exit or fork hook, no thread, no random numbers, no level of a log: all of it comes with the first use."""
+    script = """
+import atexit, importlib, json, logging, os, random, sys, threading
+import concurrent.futures, http.server, httpx, weakref  # what they do is theirs
+done, here = [], []
+def noting(name, act):
+    def noted(*arguments, **keywords):
+        done.append(name)
+        return act(*arguments, **keywords)
+    return noted
+for owner, name in [(atexit, "register"), (os, "register_at_fork"), (threading.Thread, "start"), (random, "Random"),
+                    (random, "seed"), (weakref, "finalize"), (logging.Logger, "setLevel")]:
+    setattr(owner, name, noting(name, getattr(owner, name)))
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(done))
+assert threading.active_count() == 1
+"""
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    frameworks = {
+        line.split(" -> ")[0] for contract in linter["contracts"] for line in contract.get("ignore_imports", [])
+    }
+    modules = {f"lockstep.{path.stem}".removesuffix(".__init__") for path in CLIENT.glob("*.py")}
+    assert "lockstep.torch" in frameworks < modules
+    ours = sorted(modules - frameworks)
+    output = run(script, *ours)
+    assert output.returncode == 0, output.stderr
+    assert json.loads(output.stdout) == []
 
 
 def test_the_public_names_are_these() -> None:

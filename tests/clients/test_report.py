@@ -94,6 +94,51 @@ def test_a_jump_starts_a_new_record() -> None:
     assert ledger.report(0, 8) == {"start": 5, "stop": 8, "tracks": ["lr"], "crc32": expected(5, 8)}
 
 
+def test_a_report_that_is_not_acknowledged_costs_what_is_new_and_not_what_is_outstanding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    summed: list[int] = []
+    whole = lockstep.report.crc32
+
+    def counting(values: dict[str, list[float]], before: int = 0) -> int:
+        summed.append(len(values["lr"]))
+        return whole(values, before)
+
+    monkeypatch.setattr(lockstep.report, "crc32", counting)
+    ledger = Ledger()
+    for start in range(0, 1000, 10):
+        ledger.take(window(start, start + 10), start)
+        for at in (start + 4, start + 10, start + 10):
+            assert ledger.report(0, at) == {"start": 0, "stop": at, "tracks": ["lr"], "crc32": expected(0, at)}
+    assert sum(summed) == 1000
+    ledger.replace(500, "lr", 500.0)
+    assert ledger.report(0, 1000) == {"start": 0, "stop": 1000, "tracks": ["lr"], "crc32": expected(0, 1000)}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["use", "replace", "report", "acknowledge"]), st.integers(1, 9)), max_size=40)
+)
+def test_whatever_was_asked_for_before_a_report_is_that_of_what_was_used(moves: list[tuple[str, int]]) -> None:
+    ledger, used, acknowledged = Ledger(), list[float](), 0
+    for move, size in moves:
+        if move == "use":
+            start, reason = len(used), FREEZE if size % 3 == 0 else "committed"
+            ledger.take(window(start, start + size, reason=reason), start)
+            used += [float(step) for step in range(start, start + size)]
+        elif move == "replace" and len(used) - size >= acknowledged:
+            ledger.replace(len(used) - size, "lr", -1.0)
+            used[-size] = -1.0
+        elif move == "acknowledge":
+            acknowledged = min(acknowledged + size, len(used))
+        if (report := ledger.report(acknowledged, len(used) - size % 2)) is not None:
+            part = used[report["start"] : report["stop"]]
+            assert (report["start"], report["crc32"]) == (
+                acknowledged,
+                zlib.crc32(struct.pack(f"<{len(part)}d", *part)),
+            )
+            assert part
+
+
 def test_reports_and_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lockstep.report, "MAX_REPORT", 6)
     monkeypatch.setattr(lockstep.report, "MAX_KEPT", 20)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-import lockstep.feed
+import lockstep.outage
+import lockstep.prefetcher
 from lockstep import errors
 from lockstep.testing import FakeService
 from lockstep.torch import LockstepLR
@@ -22,8 +23,8 @@ PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("RANK", "WORLD_SIZE", "LOCKSTEP_URL"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(lockstep.feed, "TAIL_JITTER", 0.0)
-    monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr(lockstep.prefetcher, "TAIL_JITTER", 0.0)
+    monkeypatch.setattr(lockstep.outage, "BACKOFF_SECONDS", 0.02)
 
 
 def curve(step: int) -> float:

@@ -1,4 +1,4 @@
-"""`Exchange`: the same windows, fallbacks and errors at every rank, with threads in place of processes."""
+"""`Group`: the same windows, fallbacks and errors at every rank, with threads in place of processes."""
 
 import threading
 from collections.abc import Callable
@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-import lockstep.exchange
-import lockstep.feed
+import lockstep.group
+import lockstep.outage
+import lockstep.prefetcher
 from lockstep import Client, errors
-from lockstep.exchange import Exchange
-from lockstep.feed import Feed
+from lockstep.beginning import Beginning
 from lockstep.follower import Follower
+from lockstep.group import Group
 from lockstep.testing import FakeService
 from tests.clients.waiting import until
 
@@ -54,8 +55,8 @@ class ThreadChannel:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockstep.feed, "TAIL_JITTER", 0.0)
-    monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr(lockstep.prefetcher, "TAIL_JITTER", 0.0)
+    monkeypatch.setattr(lockstep.outage, "BACKOFF_SECONDS", 0.02)
 
 
 def curve(step: int) -> float:
@@ -81,9 +82,9 @@ def job(
     def rank(number: int) -> Any:
         feed = None
         if number == 0:
-            limits: dict[str, Any] = {"start_seconds": 60.0, "wait_seconds": wait_seconds, "timeout": 1.0}
-            feed = Feed(client(), "r", "rank-0", "i0", policy=policy, **limits)
-        follower = Follower.over(Exchange(threads.channel(number), feed, "r", f"rank-{number}", client), "r", "w")
+            limits: dict[str, Any] = {"wait_seconds": wait_seconds, "timeout": 1.0}
+            feed = Beginning("r", policy=policy, transport=service.transport, rank=0, **limits).feed()
+        follower = Follower.over(Group(threads.channel(number), feed, "r", f"rank-{number}", client), "r", "w")
         try:
             follower.go_to(0)
             return train(follower, number)
@@ -149,7 +150,7 @@ def test_ranks_that_end_within_an_outage_say_what_they_did(
     service: FakeService, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever says goodbye first: all of them know how the outage was passed, not rank 0 alone."""
-    monkeypatch.setattr(lockstep.feed, "BACKOFF_SECONDS", 5.0)  # rank 0 is in no hurry to come back
+    monkeypatch.setattr(lockstep.outage, "BACKOFF_SECONDS", 5.0)  # rank 0 is in no hurry to come back
 
     def train(follower: Follower, rank: int) -> list[float]:
         values = [follower.value(0).value]
@@ -204,7 +205,7 @@ def test_a_refusal_is_raised_at_every_rank(service: FakeService) -> None:
 
 
 def test_while_rank_0_waits_the_others_hear_from_it(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockstep.exchange, "SIGN_OF_LIFE_SECONDS", 0.01)
+    monkeypatch.setattr(lockstep.group, "SIGN_OF_LIFE_SECONDS", 0.01)
     heard: list[int] = []
 
     def train(follower: Follower, rank: int) -> list[float]:

@@ -5,9 +5,10 @@ raised everywhere. The channel is two collectives; this module knows no framewor
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from lockstep import lifetime
 from lockstep.client import Client
 from lockstep.errors import LockstepError, Misused
 from lockstep.feed import Feed
@@ -35,7 +36,7 @@ class Channel(Protocol):
         """Every rank's message at rank 0, in order of rank; None elsewhere."""
 
 
-class Exchange:
+class Group:
     """A source of windows that are the same at every rank. `feed` is rank 0's; the others have none."""
 
     def __init__(
@@ -47,21 +48,19 @@ class Exchange:
         self._window: Window | None = None
         self._outage: Episode | None = None  # the one that the window in hand stands in for
         self._record: Record | None = None
-        self._acknowledged: int | None = None  # the group's reports before this step have arrived; None: none was due
-        self.step_seconds: float | None = None
+        self._reported_until: int | None = None  # this rank's reports are stored up to here; None: none was due yet
         self.trigger = 0
 
     def start(self, record: Record, place: Place, attempt: int | None = None) -> None:
         """Go to a place; at rank 0 that joins the run."""
-        self._record, self._acknowledged = record, None
+        self._record, self._reported_until = record, None
         if self._feed is not None:
-            self._feed.group, self._feed.acknowledged = {}, place.step
             self._feed.start(record, place, attempt)
 
-    def take(self, step: int) -> Window:
+    def take(self, step: int, pace: float | None) -> Window:
         """The next window, from rank 0. Every rank calls this at the same step."""
         while True:
-            kind, content, acknowledged, outage = self._channel.broadcast(self._decide(step) if self._feed else None)
+            kind, content, stored, outage = self._channel.broadcast(self._decide(step, pace))
             if kind == "error":
                 raise content
             if kind == "window":
@@ -72,61 +71,76 @@ class Exchange:
                 f"The ranks are not at the same step: rank 0 goes on at step {window.start}, rank {self._channel.rank} "
                 f"at step {step}. Every rank has to load the same checkpoint."
             )
-        self._report(step, acknowledged)
+        self._report(step, pace, stored)
         self._window, self._outage = window, outage
         self.trigger = self._feed.trigger if self._feed else window.stop
         return window
 
-    def wake(self) -> None:
+    def reached(self, pace: float | None) -> None:
         """The training has reached `trigger`."""
         if self._feed is not None:
-            self._feed.step_seconds = self.step_seconds
-            self._feed.wake()
+            self._feed.reached(pace)
             self.trigger = max(self.trigger, self._feed.trigger)
 
-    def ahead(self) -> tuple[list[Window], Episode | None]:
+    def place(self) -> Place:
         """Rank 0 holds more than the others; a checkpoint of every rank keeps the window in hand."""
-        return ([], None) if self._feed is None else ([], self._feed.ahead()[1])
+        return Place(self._run, outage=None if self._feed is None else self._feed.place().outage)
 
     def close(self, wait: bool = True) -> None:
         """End rank 0's feed; the others report their last values themselves: ranks may end one by one."""
         if self._feed is not None:
             self._feed.close(wait)
-        elif wait and self._window is not None and self._record is not None and self._acknowledged is not None:
-            about = {"worker": self._name, "instance": self._instance, "leaving": True}
-            about |= {"uid": self._window.uid, "attempt": self._window.attempt}
-            if self._outage is not None:
-                about["fallback"] = self._outage._asdict()
-            at, start = self._record.position(), self._acknowledged
-            try:
-                with self._client() as client:
-                    while (applied := self._record.report(start)) is not None:
-                        request = {**about, "step": at, "at": at, "applied": applied}
-                        client.window(self._run, request, timeout=GOODBYE_SECONDS)
-                        start = applied["stop"]
-            except LockstepError as error:
-                logger.info("Lockstep could not say goodbye: %s", error)
+        elif self._record is not None:
+            self._record.settle()
+            if not wait:
+                return
+            self._say_goodbye(self._record)
+        self._record = None
+        lifetime.ended(self)
 
-    def _decide(self, step: int) -> tuple[str, Any, int, Episode | None]:
-        assert self._feed is not None
-        self._feed.step_seconds = self.step_seconds
+    def forget(self) -> None:
+        """In a forked child: the thread and the connections are the parent's."""
+        self._record = None
+        if self._feed is not None:
+            self._feed.forget()
+
+    def _say_goodbye(self, record: Record) -> None:
+        if self._window is None or (start := self._reported_until) is None:
+            return
+        about = {"worker": self._name, "instance": self._instance, "leaving": True}
+        about |= {"uid": self._window.uid, "attempt": self._window.attempt}
+        if self._outage is not None:
+            about["fallback"] = self._outage._asdict()
+        at = record.position()
+        try:
+            with self._client() as client:
+                while (applied := record.report(start)) is not None:
+                    request = {**about, "step": at, "at": at, "applied": applied}
+                    client.window(self._run, request, timeout=GOODBYE_SECONDS)
+                    start = applied["stop"]
+        except LockstepError as error:
+            logger.info("Lockstep could not say goodbye: %s", error)
+
+    def _decide(self, step: int, pace: float | None) -> tuple[str, Any, Mapping[str, int], Episode | None] | None:
+        if self._feed is None:
+            return None
         content: Window | LockstepError | None
         try:
-            content = self._feed.poll(step, SIGN_OF_LIFE_SECONDS)
+            content = self._feed.poll(step, pace, SIGN_OF_LIFE_SECONDS)
             kind = "wait" if content is None else "window"
         except LockstepError as error:
             kind, content = "error", error
-        return kind, content, self._feed.acknowledged, self._feed.ahead()[1]
+        return kind, content, self._feed.acknowledged(), self._feed.place().outage
 
-    def _report(self, step: int, acknowledged: int) -> None:
+    def _report(self, step: int, pace: float | None, stored: Mapping[str, int]) -> None:
         """Bring what every rank has used to rank 0; at the first exchange there is nothing yet."""
-        first, self._acknowledged = self._acknowledged is None, acknowledged
+        first, self._reported_until = self._reported_until is None, stored.get(self._name, self._reported_until or 0)
         if first or self._record is None:
             return
-        applied = self._record.report(acknowledged)
+        applied = self._record.report(self._reported_until)
         entry = {"worker": self._name, "instance": self._instance, "at": step, "applied": applied}
-        if self.step_seconds is not None:
-            entry["step_seconds"] = self.step_seconds
+        if pace is not None:
+            entry["step_seconds"] = pace
         entries = self._channel.gather(entry)
         if entries is not None and self._feed is not None:
-            self._feed.group = {e["worker"]: e for e in entries[1:]}
+            self._feed.gathered({e["worker"]: e for e in entries[1:]})
