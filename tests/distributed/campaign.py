@@ -79,8 +79,10 @@ def train(number: int, case: dict[str, Any]) -> dict[str, Any]:
     """Train until the test says stop or every policy has ended."""
     members = [Member(case, policy) for policy in case["policies"]]
     living, stop, step = list(members), FOLDER / f"stop-{number}", 0
-    look, in_hand = time.monotonic(), 0.0
+    look, held, in_hand = time.monotonic(), 0, 0.0
     while living:
+        while RANK == 0 and step >= gate():
+            time.sleep(0.005)
         own = torch.cat([*(member.gradient() for member in living), torch.tensor([float(RANK == 0 and stop.exists())])])
         dist.all_reduce(own)
         *gradients, ended = torch.split(own, [33] * len(living) + [1])
@@ -93,9 +95,9 @@ def train(number: int, case: dict[str, Any]) -> dict[str, Any]:
         living, step = [member for member, _ in running], step + 1
         if step % LOOK == 0:
             look, before = time.monotonic(), look
-            held = min((member.scheduler.state_dict()["windows"][-1]["stop"] for member in living), default=step) - step
-            in_hand = held * (look - before) / LOOK
-        about = {"case": number, "step": step, "reasons": reasons, "seconds_in_hand": in_hand}
+            held = min((member.scheduler.state_dict()["windows"][-1]["stop"] for member in living), default=step)
+            in_hand = (held - step) * (look - before) / LOOK
+        about = {"case": number, "step": step, "reasons": reasons, "held_until": held, "seconds_in_hand": in_hand}
         publish(FOLDER / f"status-{RANK}.json", about)
         if RANK == 0 and (FOLDER / "slow-rank").exists():
             time.sleep(0.05)
@@ -103,6 +105,14 @@ def train(number: int, case: dict[str, Any]) -> dict[str, Any]:
     for member in living:
         member.scheduler.close()
     return {member.policy: member.result() for member in members}
+
+
+def gate() -> float:
+    """The step that no rank makes before the test opens the way; rank 0 keeps all of them, by the collective."""
+    try:
+        return float((FOLDER / "gate").read_text())
+    except FileNotFoundError:
+        return float("inf")
 
 
 def ask(number: int) -> Sequence[Any]:
