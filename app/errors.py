@@ -127,6 +127,12 @@ class TooLarge(LockstepError):
     title = "Too large"
 
 
+class CannotStart(LockstepError):
+    """The command cannot do what it was asked; the sentence says why, and what to do."""
+
+    title = "The service cannot start"
+
+
 class UnsupportedMediaType(LockstepError):
     """The request body is not JSON."""
 

@@ -3,11 +3,13 @@
 import argparse
 import json
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,7 +22,7 @@ from app.api.door import Door
 from app.control.context import Control
 from app.control.memory import Memory
 from app.control.reports import Reports
-from app.errors import LockstepError
+from app.errors import CannotStart, LockstepError
 from app.settings import Settings
 from app.store import Store, open_store, upgrade
 
@@ -68,23 +70,40 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Run the service until a signal ends it."""
-    store = open_store(settings.database_url)
-    try:
+    """Run the service until a signal ends it. Raises `CannotStart` and `StoreError`."""
+    with listening(host, port) as listener, closing(open_store(settings.database_url)) as store:
+        signal.signal(signal.SIGTERM, _end)
         config = uvicorn.Config(
             create_app(settings, store),
-            host=host,
-            port=port,
             log_level="warning",
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
         )
         shown = make_url(settings.database_url).render_as_string(hide_password=True)
-        print(f"Lockstep {VERSION} on http://{host}:{port} (API at /docs), data in {shown}", flush=True)
-        uvicorn.Server(config).run()
-    finally:
-        store.close()
+        address = f"[{host}]" if ":" in host else host
+        at = f"http://{address}:{listener.getsockname()[1]}"
+        print(f"Lockstep {VERSION} on {at} (API at /docs), data in {shown}", flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any that is free. Raises `CannotStart`."""
+    reason = "ports end at 65535"
+    if 0 <= port <= 65535:
+        try:
+            return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            reason = str(error.strerror).partition(" (")[0]
+    raise CannotStart(f"cannot listen on {host}, port {port}: {reason}; set --host and --port")
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """Leave by way of every `finally`, as at Ctrl+C: what ends at once leaves the database's log unwritten.
+
+    uvicorn takes signals for itself while it runs, and raises them again when it has ended in good order.
+    """
+    sys.exit(128 + number)
 
 
 def openapi() -> str:
@@ -112,10 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--database-url", help="sqlite:///FILE or postgresql://…; default $LOCKSTEP_DATABASE_URL")
     commands.add_parser("openapi", help="print the API document (kept as app/api/assets/openapi.json)")
     given = parser.parse_args(arguments)
-    settings = Settings.from_environment()
-    if getattr(given, "database_url", None):
-        settings = replace(settings, database_url=given.database_url)
     try:
+        settings = Settings.from_environment()
+        if getattr(given, "database_url", None):
+            settings = replace(settings, database_url=given.database_url)
         if given.command == "serve":
             serve(settings, given.host, given.port)
         elif given.command == "openapi":

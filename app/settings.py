@@ -1,10 +1,15 @@
 """What an operator can set, from the environment; command-line flags override it."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.errors import CannotStart
+
 DEFAULT_DATABASE_URL = "sqlite:///lockstep.db"
+SIZE = re.compile(r"(\d{1,15}) ?(?:([KMGT])i?)?B?", re.IGNORECASE)
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,25 @@ class Settings:
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Settings from `LOCKSTEP_DATABASE_URL`, `LOCKSTEP_MAX_BODY_BYTES` and `LOCKSTEP_MEMORY_BYTES`."""
+        """Settings from `LOCKSTEP_DATABASE_URL`, `LOCKSTEP_MAX_BODY_BYTES` and `LOCKSTEP_MEMORY_BYTES`.
+
+        Empty variables count as none. Raises `CannotStart` for a size that is none.
+        """
         default = Settings()
         return Settings(
             database_url=environment.get("LOCKSTEP_DATABASE_URL") or default.database_url,
-            max_body_bytes=int(environment.get("LOCKSTEP_MAX_BODY_BYTES") or default.max_body_bytes),
-            memory_bytes=int(environment.get("LOCKSTEP_MEMORY_BYTES") or default.memory_bytes),
+            max_body_bytes=_size(environment, "LOCKSTEP_MAX_BODY_BYTES", default.max_body_bytes),
+            memory_bytes=_size(environment, "LOCKSTEP_MEMORY_BYTES", default.memory_bytes),
         )
+
+
+def _size(environment: Mapping[str, str], name: str, default: int) -> int:
+    """A number of bytes: `1000`, `256MB`, `1G`, `4 MiB`; as with memory everywhere, a K is 1,024."""
+    given = environment.get(name)
+    if not given:
+        return default
+    match = SIZE.fullmatch(given.strip())
+    size = int(match[1]) * UNITS.get((match[2] or "").upper(), 1) if match else 0
+    if size < 1:
+        raise CannotStart(f"{name} is {given!r}, which is no size; write a number of bytes, or 256MB, or 1G")
+    return size

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from app.errors import RunExists, Unavailable, UnknownRun
 from app.store.dialects import StoreError, dialect_of
+from app.store.opening import in_words
 from app.store.records import (
     AnswerRow,
     AttemptRow,
@@ -303,9 +304,12 @@ class Store:
     def _check_schema(self, url: str) -> None:
         with self._engine.connect() as connection:
             present = MigrationContext.configure(connection).get_current_revision()
-        wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        known = ScriptDirectory(str(MIGRATIONS))
+        wanted = known.get_current_head()
         if present == wanted:
             return
+        if present is not None:
+            known.get_revision(present)  # raises where it is none of ours
         if not self._dialect.upgrades_itself:
             shown = make_url(url).render_as_string(hide_password=True)
             raise StoreError(
@@ -324,11 +328,13 @@ def _answering() -> Iterator[None]:
         raise Unavailable(f"the database does not answer ({type(error).__name__}); try again") from error
 
 
+@in_words
 def open_store(url: str) -> Store:
-    """The store behind a database URL: `sqlite:///FILE` or `postgresql://…`."""
+    """The store behind a database URL: `sqlite:///FILE` or `postgresql://…`. Raises `StoreError`."""
     return Store(url)
 
 
+@in_words
 def upgrade(url: str) -> None:
     """Bring a database to the schema of this release. Keeps what is in it; does nothing where it is current."""
     dialect = dialect_of(make_url(url))
