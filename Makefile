@@ -7,8 +7,7 @@
 #   make test-long   what only a long run shows: every case of every campaign, and its figures (up to an hour)
 #   make check       formatting, lint, types, architecture, Dockerfile
 #   make fix         formatting and lint, as far as they mend themselves
-#   make generate    all that a command writes: pages and pictures in docs/, the API document
-#   make docs        of these, the pages and pictures in docs/
+#   make docs        all that a command writes: pages and pictures in docs/
 #   make bench       what the README claims, as ratios
 #   make release     both wheels, looked over by twine, and the notes of the release, in dist/
 #   make venv        everything that all of them need, in .venv (each installs what it needs on demand)
@@ -19,7 +18,7 @@ WORKERS ?= 2
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo serve test test-core test-long check fix generate docs bench release
+.PHONY: help venv demo serve test test-core test-long check fix docs bench release
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -84,9 +83,6 @@ fix: .venv/.core
 
 docs: .venv/.serve
 	@$(bin)/python -m docs
-
-generate: docs
-	@$(bin)/lockstep-server openapi > app/api/assets/openapi.json
 
 bench: .venv/.all
 	@$(bin)/python -m benchmarks

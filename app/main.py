@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
+import app.dialects  # noqa: F401 - the schedulers of the libraries, which enter the registry
 from app.api import docs, problems, runs, schedules, windows
 from app.api.door import Door
 from app.control.context import Control
@@ -111,7 +112,7 @@ def openapi() -> str:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/lockstep.db")
         try:
-            return json.dumps(create_app(Settings(), store).openapi(), indent=1, ensure_ascii=False)
+            return json.dumps(docs.document(create_app(Settings(), store)), indent=1, ensure_ascii=False)
         finally:
             store.close()
 
@@ -129,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     upgrading = database_commands.add_parser("upgrade", help="bring the database to the schema of this release")
     for command in (serving, upgrading):
         command.add_argument("--database-url", help="sqlite:///FILE or postgresql://…; default $LOCKSTEP_DATABASE_URL")
-    commands.add_parser("openapi", help="print the API document (kept as app/api/assets/openapi.json)")
+    commands.add_parser("openapi", help="print the API document")
     given = parser.parse_args(arguments)
     try:
         settings = Settings.from_environment()

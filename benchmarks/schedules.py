@@ -153,7 +153,7 @@ def compared(schedule: dict[str, Any], plain: Callable[[Values], Values]) -> tup
     tracks = {"lr": lower(resolve(Plan.model_validate({"tracks": {"lr": schedule}})).tracks["lr"])}
 
     def ours() -> Values:  # built anew, because a recurrence remembers
-        return CompiledPlan({"lr": build(tracks["lr"])}, {}).values("lr", 0, COUNT)
+        return CompiledPlan(tracks, {"lr": build(tracks["lr"])}, {}).values("lr", 0, COUNT)
 
     def theirs() -> Values:
         with np.errstate(all="ignore"):

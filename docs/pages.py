@@ -9,12 +9,14 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+import app.dialects  # noqa: F401 - the libraries' kinds
 from app.control.importing import imported
 from app.schedules import resolve
 from app.schedules.catalogue import catalogue, run_example
 from docs.svg import Frame, picture
 from schemas.importing import Import
-from schemas.plans import COUPLED, Plan
+from schemas.plans import Plan
+from schemas.specs import KINDS, Spec
 
 FOLDER = Path(__file__).with_name("schedules")
 OWN = "lockstep"  # the page of the kinds without a library
@@ -122,7 +124,7 @@ def _section(entry: Entry) -> str:
 
 
 def _plans() -> str:
-    coupled = ", ".join(f"`{kind}`" for kind in COUPLED)
+    coupled = ", ".join(f"`{kind}`" for kind, model in sorted(KINDS.items()) if model.drives is not Spec.drives)
     return f"""## Whole plans
 
 A scheduler that drives momentum or weight decay besides the rate ({coupled}) is given once, as `preset`, and becomes a
@@ -183,8 +185,8 @@ def _name(entry: Entry) -> str:
 
 
 def _order(entry: Entry) -> tuple[bool, str]:
-    """Our own in the order of the catalogue, then the libraries' by name."""
-    return (True, entry["kind"].lower()) if "." in entry["kind"] else (False, "")
+    """Our own, then the libraries', by name."""
+    return "." in entry["kind"], entry["kind"].lower()
 
 
 def _anchor(entry: Entry) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import Count, Model, Positive, Step, TrackName
+from schemas.base import Count, Model, NotNegative, Positive, Step, TrackName
 from schemas.durations import Duration
 from schemas.plans import Plan
 from schemas.schedules import Shape
@@ -18,7 +18,7 @@ class ScaleAction(Model):
 
     kind: Literal["scale"]
     factor: Positive | None = None
-    to: Annotated[float, Field(ge=0)] | None = None
+    to: NotNegative | None = None
     tracks: Tracks | None = None
 
     @model_validator(mode="after")
@@ -32,7 +32,7 @@ class SetAction(Model):
     """A constant from here on; the curve is dropped."""
 
     kind: Literal["set"]
-    value: Annotated[float, Field(ge=0)]
+    value: NotNegative
     tracks: Tracks | None = None
 
 
@@ -40,7 +40,7 @@ class RampAction(Model):
     """From the value that holds to another one, then held."""
 
     kind: Literal["ramp"]
-    to: Annotated[float, Field(ge=0)]
+    to: NotNegative
     steps: Duration
     shape: Shape = "linear"
     power: Positive = 1.0
@@ -52,7 +52,7 @@ class CooldownAction(Model):
 
     kind: Literal["cooldown"]
     steps: Duration
-    to: Annotated[float, Field(ge=0)] = 0.0
+    to: NotNegative = 0.0
     shape: Shape = "power"
     power: Positive = 0.5
     tracks: Tracks | None = None

@@ -1,5 +1,7 @@
 """What every wire model shares: strict types, no unknown fields, finite numbers, and the names in use."""
 
+import difflib
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +31,10 @@ class Model(BaseModel):
 Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
 Count = Annotated[int, Field(ge=1, le=MAX_STEP)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Length = Annotated[float, Field(gt=0, le=MAX_STEP)]
+Time = Annotated[float, Field(ge=-MAX_STEP, le=MAX_STEP)]
+Share = Annotated[float, Field(ge=0, le=1)]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$")]
 TrackName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9_.:-]{1,100}/)?[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
@@ -61,3 +67,14 @@ class Problem(Model):
 
 
 Encoding = Literal["application/json", "application/octet-stream"]
+
+
+def nearest(name: str, names: Iterable[str], most: int = 1) -> str:
+    """The end of a sentence that suggests the names most like a misspelt one; empty where none is like it.
+
+    >>> nearest("warmup_step", ["warmup_steps", "peak"])
+    "; did you mean 'warmup_steps'?"
+    """
+    plain = {known.lower(): known for known in names}
+    close = [repr(plain[like]) for like in difflib.get_close_matches(name.lower(), plain, n=most)]
+    return f"; did you mean {' or '.join(close)}?" if close else ""

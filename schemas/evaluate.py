@@ -6,7 +6,6 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from schemas.base import Count, Model, Positive, Step, Warned
 from schemas.bounds import check_size
-from schemas.kinds import settle
 from schemas.plans import Plan
 from schemas.specs import Schedule
 
@@ -213,6 +212,3 @@ class KindList(Model):
 
     items: list[Kind]
     next_cursor: None
-
-
-settle(Subject, Evaluate, Explain, Plot)

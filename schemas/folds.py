@@ -3,18 +3,17 @@
 The rule is a pure fold over the reports (`app.schedules.folds`). In a run, its result stands in the plan as `factor`.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import Step
+from schemas.base import NotNegative, Step
 from schemas.schedules import Precision
 from schemas.specs import Schedule, Spec
 
 Count0 = Annotated[int, Field(ge=0, le=10_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Fraction0 = Annotated[float, Field(ge=0, lt=1)]
-NotNegative = Annotated[float, Field(ge=0)]
 MetricName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -72,16 +71,10 @@ class ReduceOnPlateau(MetricFold):
     window: Annotated[int, Field(ge=1, le=100_000)] = 1
     """The rule sees the mean of so many reports at a time."""
 
-    formula: ClassVar[str] = "factor * of(u); factor <- max(factor*multiplier, min_factor) on a plateau"
-    source: ClassVar[str] = "torch.optim.lr_scheduler.ReduceLROnPlateau and its kin"
-    aliases: ClassVar[tuple[str, ...]] = ("plateau", "ReduceLROnPlateau", "performance scheduling")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "reduce_on_plateau",
-        "of": {"kind": "constant", "value": 0.1},
-        "metric": "val_loss",
-        "multiplier": 0.5,
-        "patience": 2,
-    }
+    formula = "factor * of(u); factor <- max(factor*multiplier, min_factor) on a plateau"
+    source = "torch.optim.lr_scheduler.ReduceLROnPlateau and its kin"
+    aliases = ("plateau", "ReduceLROnPlateau", "performance scheduling")
+    example = {"of": {"kind": "constant", "value": 0.1}, "metric": "val_loss", "multiplier": 0.5, "patience": 2}
 
 
 class Greedy(MetricFold):
@@ -104,16 +97,10 @@ class Greedy(MetricFold):
     reset_to: NotNegative = 1.0
     """The factor then."""
 
-    formula: ClassVar[str] = (
+    formula = (
         "factor * of(u); more than `patience` gains in a row: factor <- min(factor/multiplier, max_factor); "
         "as many losses: factor <- max(factor*multiplier, min_factor)"
     )
-    source: ClassVar[str] = "GreedyLR, arXiv:2512.14527"
-    aliases: ClassVar[tuple[str, ...]] = ("GreedyLR", "adaptive")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "greedy",
-        "of": {"kind": "constant", "value": 0.1},
-        "metric": "loss",
-        "patience": 3,
-        "min_factor": 0.01,
-    }
+    source = "GreedyLR, arXiv:2512.14527"
+    aliases = ("GreedyLR", "adaptive")
+    example = {"of": {"kind": "constant", "value": 0.1}, "metric": "loss", "patience": 3, "min_factor": 0.01}

@@ -1,13 +1,11 @@
 """Import: what people have from a library, turned into a schedule or a plan."""
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from schemas.base import Count, Model, Pointed, Positive, Warned
 from schemas.bounds import check_size
-
-Library = Literal["torch", "transformers", "deepspeed", "keras"]
 
 
 class Import(Model):
@@ -16,7 +14,7 @@ class Import(Model):
     config: dict[str, Any]
     """torch: a scheduler's `state_dict()`; transformers: the JSON of `TrainingArguments`; deepspeed: its config file;
     keras: `get_config()` of a schedule or an optimizer, or `keras.optimizers.schedules.serialize(schedule)`."""
-    library: Library | None = None
+    library: Annotated[str, Field(max_length=100)] | None = None
     """Whose it is; found out from its fields where absent."""
     optimizer: dict[str, Any] | None = None
     """torch: the optimizer's `state_dict()`, which keeps some of a scheduler's rates."""
@@ -38,7 +36,7 @@ class Imported(Model):
 
     schedule: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
-    library: Library
+    library: str
     step: int | None = None
     """Where the configuration stands in its schedule, if it says so."""
     read: list[Pointed]

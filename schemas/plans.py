@@ -1,23 +1,26 @@
 """A plan: the tracks that a run follows."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from typing_extensions import TypeAliasType
 
-from schemas.base import Count, Model, Positive, TrackName
+from schemas import folds, schedules, shorthands  # noqa: F401 - our own kinds, which enter the registry
+from schemas.base import Count, Model, NotNegative, Positive, TrackName
 from schemas.bounds import check_size
-from schemas.kinds import MODELS, settle
 from schemas.layers import Layerwise
-from schemas.specs import Schedule, Spec
+from schemas.specs import Schedule, Spec, schedule
 
 MAX_BASE_TRACKS = 64
 MAX_DERIVED_TRACKS = 10_000
-COUPLED = {  # schedulers that drive more than the rate: their `quantity` says which value they give
-    "torch.OneCycleLR": ("lr", "momentum"),
-    "torch.CyclicLR": ("lr", "momentum"),
-    "deepspeed.OneCycle": ("lr", "momentum"),
-    "megatron.OptimizerParamScheduler": ("lr", "weight_decay"),
-}
 
 
 class TrackSpec(Spec):
@@ -29,27 +32,27 @@ class TrackSpec(Spec):
     kind: Literal["track"]
     of: TrackName
     """Name of a track that is not derived itself."""
-    factor: Annotated[float, Field(ge=0)]
+    factor: NotNegative
     """The number."""
 
-    formula: ClassVar[str] = "factor * the value of track `of`"
-    aliases: ClassVar[tuple[str, ...]] = ("layer-wise", "group", "multiplier", "lr_mult")
-    example: ClassVar[dict[str, Any]] = {"kind": "track", "of": "lr", "factor": 10.0}
+    nests = False
+    formula = "factor * the value of track `of`"
+    aliases = ("layer-wise", "group", "multiplier", "lr_mult")
+    example = {"of": "lr", "factor": 10.0}
 
 
-if TYPE_CHECKING:
-    Track = Spec
-else:
-    Track = Annotated[Union[(*MODELS, TrackSpec)], Field(discriminator="kind")]
+TRACK = {"type": "object", "title": "Track", "description": "Any schedule, or a derived track: an object with `kind`."}
+
+Track = TypeAliasType("Track", Annotated[Spec, PlainValidator(schedule), SerializeAsAny(), WithJsonSchema(TRACK)])
 
 
 class Plan(Model):
     """The tracks that a run follows, and the lengths that its durations refer to."""
 
     preset: Schedule | None = None
-    """A schedule for the whole plan: a scheduler that drives momentum (torch.OneCycleLR, torch.CyclicLR,
-    deepspeed.OneCycle) or weight decay (megatron) too gives a track for each; any other is the track `lr`. Resolving
-    writes the tracks; one that stands in `tracks` already stays."""
+    """A schedule for the whole plan: a scheduler that sets more than the rate, such as torch.OneCycleLR the momentum,
+    gives a track for each; any other is the track `lr`. Resolving writes the tracks; one that stands in `tracks`
+    already stays."""
     tracks: Annotated[dict[TrackName, Track], Field(default_factory=dict, validate_default=True)]
     """By name, or group/name: `lr`, `momentum`, `head/lr`."""
     layerwise: Layerwise | None = None
@@ -91,8 +94,7 @@ class Plan(Model):
         """The tracks, with those that `preset` and `layerwise` stand for."""
         tracks: dict[str, Spec] = {}
         if self.preset is not None:
-            drives = COUPLED.get(self.preset.kind, ("lr",)) if getattr(self.preset, "cycle_momentum", True) else ("lr",)
-            for name in drives:
+            for name in self.preset.drives():
                 tracks[name] = self.preset if name == "lr" else self.preset.model_copy(update={"quantity": name})
         tracks |= self.tracks
         if self.layerwise is not None:
@@ -109,6 +111,3 @@ class Plan(Model):
         given = self.model_fields_set - {"preset", "layerwise"} | {"tracks"}
         steps, per_epoch = self.total_steps, self.steps_per_epoch
         return Plan.model_construct(given, tracks=self.all_tracks(), total_steps=steps, steps_per_epoch=per_epoch)
-
-
-settle(Plan)

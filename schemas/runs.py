@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from schemas.actions import Action
-from schemas.base import Count, Model, Positive, RunName, Step, TrackName, Warned
+from schemas.base import Count, Model, NotNegative, Positive, RunName, Step, TrackName, Warned
 from schemas.plans import Plan
 
 WorkerName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -26,8 +26,8 @@ def _example(**fields: Any) -> ConfigDict:
 class Bound(Model):
     """Limits of one track, checked over the whole curve of every revision."""
 
-    min: Annotated[float, Field(ge=0)] | None = None
-    max: Annotated[float, Field(ge=0)] | None = None
+    min: NotNegative | None = None
+    max: NotNegative | None = None
     max_factor: Annotated[float, Field(gt=1)] | None = None
     """Largest ratio, up or down, between the values just after and just before a revision takes effect."""
 

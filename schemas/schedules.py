@@ -3,20 +3,18 @@
 Each kind is a pure function of real local time `u >= 0`. At the root, `u` is the step.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import MAX_STEP, Model
+from schemas.base import MAX_STEP, Model, NotNegative, Positive, Time
 from schemas.durations import Duration, PositiveDuration
 from schemas.specs import Schedule, Spec
 
 Shape = Literal["linear", "cosine", "polynomial", "power", "exponential"]
 Past = Literal["hold", "continue"]
 Precision = Literal["float64", "float32"]
-Time = Annotated[float, Field(ge=-MAX_STEP, le=MAX_STEP)]
 Reading = Annotated[float, Field(ge=0, le=MAX_STEP)]
-Factor = Annotated[float, Field(gt=0)]
 
 
 class Constant(Spec):
@@ -29,9 +27,9 @@ class Constant(Spec):
     value: float
     """The value."""
 
-    formula: ClassVar[str] = "value"
-    aliases: ClassVar[tuple[str, ...]] = ("fixed", "flat")
-    example: ClassVar[dict[str, Any]] = {"kind": "constant", "value": 0.1}
+    formula = "value"
+    aliases = ("fixed", "flat")
+    example = {"value": 0.1}
 
 
 class Ramp(Spec):
@@ -50,18 +48,18 @@ class Ramp(Spec):
     """Length."""
     shape: Shape = "linear"
     """How it gets from `start` to `end`; `exponential` needs both above 0."""
-    power: Factor = 1.0
+    power: Positive = 1.0
     """The k of `polynomial` and `power`."""
     past: Past = "hold"
     """Beyond `steps`: hold `end`, or go on by the formula (a cosine rises again; polynomial and power always hold)."""
 
-    formula: ClassVar[str] = (
+    formula = (
         "start + (end - start)*g(p), p = u/steps; g: linear p, cosine (1 - cos(pi*p))/2, polynomial 1 - (1-p)^power, "
         "power p^power; exponential: start*(end/start)^p"
     )
-    source: ClassVar[str] = "cosine: Loshchilov and Hutter 2017, arXiv:1608.03983"
-    aliases: ClassVar[tuple[str, ...]] = ("linear", "cosine", "polynomial", "decay", "anneal")
-    example: ClassVar[dict[str, Any]] = {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.0, "steps": 100}
+    source = "cosine: Loshchilov and Hutter 2017, arXiv:1608.03983"
+    aliases = ("linear", "cosine", "polynomial", "decay", "anneal")
+    example = {"shape": "cosine", "start": 0.1, "end": 0.0, "steps": 100}
 
     @model_validator(mode="after")
     def _exponential_is_positive(self) -> "Ramp":
@@ -81,22 +79,16 @@ class Exponential(Spec):
     kind: Literal["exponential"]
     start: float
     """Value at u = 0."""
-    rate: Factor
+    rate: Positive
     """Factor per `steps` steps."""
     steps: PositiveDuration = 1
     """Steps per factor."""
     staircase: bool = False
     """Whole factors only: u/steps is rounded down."""
 
-    formula: ClassVar[str] = "start*rate^(u/steps), u/steps rounded down if staircase"
-    aliases: ClassVar[tuple[str, ...]] = ("step decay", "gamma", "StepLR", "ExponentialLR")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "exponential",
-        "start": 0.1,
-        "rate": 0.5,
-        "steps": 30,
-        "staircase": True,
-    }
+    formula = "start*rate^(u/steps), u/steps rounded down if staircase"
+    aliases = ("step decay", "gamma", "StepLR", "ExponentialLR")
+    example = {"start": 0.1, "rate": 0.5, "steps": 30, "staircase": True}
 
 
 class InverseTime(Spec):
@@ -108,19 +100,19 @@ class InverseTime(Spec):
     kind: Literal["inverse_time"]
     start: float
     """Value at u = 0."""
-    rate: Annotated[float, Field(ge=0)] = 1.0
+    rate: NotNegative = 1.0
     """Growth of the denominator per `steps` steps."""
     steps: PositiveDuration = 1
     """Unit of time."""
-    power: Factor = 1.0
+    power: Positive = 1.0
     """1 for 1/t, 0.5 for the inverse square root."""
     staircase: bool = False
     """u/steps is rounded down."""
 
-    formula: ClassVar[str] = "start*(1 + rate*u/steps)^-power, u/steps rounded down if staircase"
-    source: ClassVar[str] = "power 0.5: Vaswani et al. 2017, arXiv:1706.03762"
-    aliases: ClassVar[tuple[str, ...]] = ("1/t", "inverse_sqrt", "rsqrt", "noam")
-    example: ClassVar[dict[str, Any]] = {"kind": "inverse_time", "start": 0.1, "rate": 0.01}
+    formula = "start*(1 + rate*u/steps)^-power, u/steps rounded down if staircase"
+    source = "power 0.5: Vaswani et al. 2017, arXiv:1706.03762"
+    aliases = ("1/t", "inverse_sqrt", "rsqrt", "noam")
+    example = {"start": 0.1, "rate": 0.01}
 
 
 Point = Annotated[tuple[Time, float], Field(strict=False)]
@@ -141,16 +133,12 @@ class Interpolate(Spec):
     past: Past = "hold"
     """Beyond the last point: hold its value, or let the last segment go on."""
 
-    formula: ClassVar[str] = (
+    formula = (
         "y_i + (y_j - y_i)*g(p), p = (u - x_i)/(x_j - x_i), between neighbours i and j; "
         "a point belongs to what follows it"
     )
-    aliases: ClassVar[tuple[str, ...]] = ("piecewise", "multistep", "milestones", "points", "knots")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "interpolate",
-        "points": [[0, 0.1], [30, 0.01], [60, 0.001]],
-        "shape": "hold",
-    }
+    aliases = ("piecewise", "multistep", "milestones", "points", "knots")
+    example = {"points": [[0, 0.1], [30, 0.01], [60, 0.001]], "shape": "hold"}
 
     @model_validator(mode="after")
     def _in_order(self) -> "Interpolate":
@@ -176,13 +164,9 @@ class Formula(Spec):
     let: Annotated[dict[Name, Expression], Field(max_length=64, default_factory=dict)]
     """Names for parts of it, in order; each may use those before it."""
 
-    formula: ClassVar[str] = "the expression at step = u"
-    aliases: ClassVar[tuple[str, ...]] = ("lambda", "expression", "LambdaLR")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "formula",
-        "expression": "peak * min(1, (step + 1)/100)",
-        "let": {"peak": "3e-4"},
-    }
+    formula = "the expression at step = u"
+    aliases = ("lambda", "expression", "LambdaLR")
+    example = {"expression": "peak * min(1, (step + 1)/100)", "let": {"peak": "3e-4"}}
 
 
 class Iterate(Spec):
@@ -202,9 +186,9 @@ class Iterate(Spec):
     dtype: Precision = "float64"
     """Precision in which the value is kept from step to step."""
 
-    formula: ClassVar[str] = "x_0 = start, x_k = update(x_{k-1}, k); the value is x_k with k = u rounded down"
-    aliases: ClassVar[tuple[str, ...]] = ("recurrence", "recursive", "multiplicative")
-    example: ClassVar[dict[str, Any]] = {"kind": "iterate", "start": 0.1, "update": "sin(value)", "limit": 10_000}
+    formula = "x_0 = start, x_k = update(x_{k-1}, k); the value is x_k with k = u rounded down"
+    aliases = ("recurrence", "recursive", "multiplicative")
+    example = {"start": 0.1, "update": "sin(value)", "limit": 10_000}
 
 
 class Phase(Model):
@@ -227,14 +211,13 @@ class Sequence(Spec):
     phases: Annotated[list[Phase], Field(min_length=1, max_length=10_000)]
     """[{schedule, steps}, ...]; the last may lack `steps`."""
 
-    formula: ClassVar[str] = "phase_i(u - s_i) for s_i <= u < s_(i+1), s_i the sum of the lengths before phase i"
-    aliases: ClassVar[tuple[str, ...]] = ("join", "concat", "SequentialLR", "phases")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "sequence",
+    formula = "phase_i(u - s_i) for s_i <= u < s_(i+1), s_i the sum of the lengths before phase i"
+    aliases = ("join", "concat", "SequentialLR", "phases")
+    example = {
         "phases": [
             {"schedule": {"kind": "ramp", "start": 0.0, "end": 0.1, "steps": 10}, "steps": 10},
             {"schedule": {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.0, "steps": 90}},
-        ],
+        ]
     }
 
     @model_validator(mode="after")
@@ -263,11 +246,10 @@ class Repeat(Spec):
     whole_steps: bool = False
     """Round the length of every cycle down to whole steps."""
 
-    formula: ClassVar[str] = "decay^i * of((u - s_i)*steps/l_i) in cycle i of length l_i = steps*growth^i"
-    source: ClassVar[str] = "Loshchilov and Hutter 2017, arXiv:1608.03983 (SGDR)"
-    aliases: ClassVar[tuple[str, ...]] = ("restarts", "sgdr", "cycle", "warm restarts")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "repeat",
+    formula = "decay^i * of((u - s_i)*steps/l_i) in cycle i of length l_i = steps*growth^i"
+    source = "Loshchilov and Hutter 2017, arXiv:1608.03983 (SGDR)"
+    aliases = ("restarts", "sgdr", "cycle", "warm restarts")
+    example = {
         "of": {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.0, "steps": 10},
         "steps": 10,
         "growth": 2.0,
@@ -287,12 +269,9 @@ class Sum(Spec):
     of: Terms
     """What is added."""
 
-    formula: ClassVar[str] = "of_1 + of_2 + ..."
-    aliases: ClassVar[tuple[str, ...]] = ("add", "plus")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "sum",
-        "of": [{"kind": "constant", "value": 0.01}, {"kind": "exponential", "start": 0.1, "rate": 0.9}],
-    }
+    formula = "of_1 + of_2 + ..."
+    aliases = ("add", "plus")
+    example = {"of": [{"kind": "constant", "value": 0.01}, {"kind": "exponential", "start": 0.1, "rate": 0.9}]}
 
 
 class Product(Spec):
@@ -305,14 +284,13 @@ class Product(Spec):
     of: Terms
     """What is multiplied."""
 
-    formula: ClassVar[str] = "of_1 * of_2 * ..."
-    aliases: ClassVar[tuple[str, ...]] = ("multiply", "times", "ChainedScheduler")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "product",
+    formula = "of_1 * of_2 * ..."
+    aliases = ("multiply", "times", "ChainedScheduler")
+    example = {
         "of": [
             {"kind": "ramp", "start": 0.0, "end": 1.0, "steps": 10},
             {"kind": "exponential", "start": 0.1, "rate": 0.9},
-        ],
+        ]
     }
 
 
@@ -328,12 +306,8 @@ class Scale(Spec):
     of: Schedule
     """What is multiplied."""
 
-    formula: ClassVar[str] = "factor * of(u)"
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "scale",
-        "factor": 0.5,
-        "of": {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100},
-    }
+    formula = "factor * of(u)"
+    example = {"factor": 0.5, "of": {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100}}
 
 
 class Clamp(Spec):
@@ -350,13 +324,9 @@ class Clamp(Spec):
     max: float | None = None
     """Nothing above it."""
 
-    formula: ClassVar[str] = "min(max(of(u), min), max)"
-    aliases: ClassVar[tuple[str, ...]] = ("clip", "floor", "min_lr", "max_lr")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "clamp",
-        "of": {"kind": "exponential", "start": 0.1, "rate": 0.9},
-        "min": 0.001,
-    }
+    formula = "min(max(of(u), min), max)"
+    aliases = ("clip", "floor", "min_lr", "max_lr")
+    example = {"of": {"kind": "exponential", "start": 0.1, "rate": 0.9}, "min": 0.001}
 
     @model_validator(mode="after")
     def _in_order(self) -> "Clamp":
@@ -386,14 +356,9 @@ class Clock(Spec):
     held: bool = False
     """Stopped: it reads `at` for ever."""
 
-    formula: ClassVar[str] = "of(max(at + (u - from)*(end - at)/(to - from), 0)); of(at) for u >= from if held"
-    aliases: ClassVar[tuple[str, ...]] = ("shift", "stretch", "delay", "time")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "clock",
-        "of": {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100},
-        "to": 200,
-        "end": 100,
-    }
+    formula = "of(max(at + (u - from)*(end - at)/(to - from), 0)); of(at) for u >= from if held"
+    aliases = ("shift", "stretch", "delay", "time")
+    example = {"of": {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100}, "to": 200, "end": 100}
 
     @model_validator(mode="after")
     def _forwards(self) -> "Clock":
@@ -412,28 +377,6 @@ class Float32(Spec):
     of: Schedule
     """What is computed in float32."""
 
-    formula: ClassVar[str] = "of(u), every operation rounded to float32"
-    aliases: ClassVar[tuple[str, ...]] = ("single precision",)
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "float32",
-        "of": {"kind": "exponential", "start": 0.1, "rate": 0.96, "steps": 100},
-    }
-
-
-NATIVE: tuple[type[Spec], ...] = (
-    Constant,
-    Ramp,
-    Exponential,
-    InverseTime,
-    Interpolate,
-    Formula,
-    Iterate,
-    Sequence,
-    Repeat,
-    Sum,
-    Product,
-    Scale,
-    Clamp,
-    Clock,
-    Float32,
-)
+    formula = "of(u), every operation rounded to float32"
+    aliases = ("single precision",)
+    example = {"of": {"kind": "exponential", "start": 0.1, "rate": 0.96, "steps": 100}}

@@ -1,11 +1,13 @@
 """Names for common compositions. Each lowers at once to native kinds, and `explain` shows to which."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.base import Positive
+from schemas.compose import constant, inverse_sqrt, points, ramp, repeat, scale, sequence, total
 from schemas.durations import Duration, PositiveDuration
-from schemas.schedules import Factor, Shape
+from schemas.schedules import Shape
 from schemas.specs import Lowered, Schedule, Spec
 
 
@@ -25,14 +27,10 @@ class Warmup(Spec):
     then: Schedule
     """What follows."""
 
-    formula: ClassVar[str] = "ramp from start to then(0) for u < steps, then(u - steps) from there on"
-    source: ClassVar[str] = "Goyal et al. 2017, arXiv:1706.02677"
-    aliases: ClassVar[tuple[str, ...]] = ("gradual warmup", "linear warmup", "warm-up")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "warmup",
-        "steps": 10,
-        "then": {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.0, "steps": 90},
-    }
+    formula = "ramp from start to then(0) for u < steps, then(u - steps) from there on"
+    source = "Goyal et al. 2017, arXiv:1706.02677"
+    aliases = ("gradual warmup", "linear warmup", "warm-up")
+    example = {"steps": 10, "then": {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.0, "steps": 90}}
 
 
 class Piecewise(Lowered):
@@ -47,15 +45,14 @@ class Piecewise(Lowered):
     values: Annotated[list[float], Field(min_length=1, max_length=10_000)]
     """One more than boundaries."""
 
-    formula: ClassVar[str] = "values[i] for boundaries[i-1] <= u < boundaries[i]"
-    aliases: ClassVar[tuple[str, ...]] = ("piecewise constant", "step", "multistep", "milestones")
-    example: ClassVar[dict[str, Any]] = {"kind": "piecewise", "boundaries": [30, 60], "values": [0.1, 0.01, 0.001]}
+    formula = "values[i] for boundaries[i-1] <= u < boundaries[i]"
+    aliases = ("piecewise constant", "step", "multistep", "milestones")
+    example = {"boundaries": [30, 60], "values": [0.1, 0.01, 0.001]}
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self) -> Spec:
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(f"{len(self.boundaries)} boundaries need {len(self.boundaries) + 1} values")
-        points = [list(point) for point in zip([0, *self.boundaries], self.values, strict=True)]
-        return {"kind": "interpolate", "points": points, "shape": "hold"}
+        return points(*zip([0, *self.boundaries], self.values, strict=True), shape="hold")
 
 
 class Cyclic(Lowered):
@@ -78,28 +75,18 @@ class Cyclic(Lowered):
     decay: float = 1.0
     """Each cycle is this many times as high as the one before."""
 
-    formula: ClassVar[str] = "low + (high - low)*decay^i*g(p), p from 0 to 1 in up_steps and back in down_steps"
-    source: ClassVar[str] = "Smith 2017, arXiv:1506.01186"
-    aliases: ClassVar[tuple[str, ...]] = ("triangular", "triangular2", "CyclicLR", "clr")
-    example: ClassVar[dict[str, Any]] = {"kind": "cyclic", "low": 0.001, "high": 0.006, "up_steps": 20}
+    formula = "low + (high - low)*decay^i*g(p), p from 0 to 1 in up_steps and back in down_steps"
+    source = "Smith 2017, arXiv:1506.01186"
+    aliases = ("triangular", "triangular2", "CyclicLR", "clr")
+    example = {"low": 0.001, "high": 0.006, "up_steps": 20}
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self) -> Spec:
         down = self.up_steps if self.down_steps is None else self.down_steps
-        ramp: dict[str, Any] = {"kind": "ramp", "shape": self.shape}
-        phases = [
-            {"schedule": ramp | {"start": 0.0, "end": 1.0, "steps": self.up_steps}, "steps": self.up_steps},
-            {"schedule": ramp | {"start": 1.0, "end": 0.0, "steps": down}},
-        ]
         assert not isinstance(self.up_steps, str)
         assert not isinstance(down, str)
-        wave = {
-            "kind": "repeat",
-            "of": {"kind": "sequence", "phases": phases},
-            "steps": self.up_steps + down,
-            "decay": self.decay,
-        }
-        scaled = {"kind": "scale", "factor": self.high - self.low, "of": wave}
-        return {"kind": "sum", "of": [{"kind": "constant", "value": self.low}, scaled]}
+        rise, fall = ramp(0.0, 1.0, self.up_steps, self.shape), ramp(1.0, 0.0, down, self.shape)
+        wave = repeat(sequence((rise, self.up_steps), (fall, None)), self.up_steps + down, self.decay)
+        return total(constant(self.low), scale(self.high - self.low, wave))
 
 
 class WarmupCosine(Lowered):
@@ -120,16 +107,16 @@ class WarmupCosine(Lowered):
     end: float = 0.0
     """Last value, held."""
 
-    formula: ClassVar[str] = (
+    formula = (
         "start + (peak - start)*u/warmup_steps, then end + (peak - end)*(1 + cos(pi*(u - warmup_steps)/decay_steps))/2"
     )
-    source: ClassVar[str] = "Loshchilov and Hutter 2017, arXiv:1608.03983"
-    aliases: ClassVar[tuple[str, ...]] = ("cosine with warmup", "get_cosine_schedule_with_warmup")
-    example: ClassVar[dict[str, Any]] = {"kind": "warmup_cosine", "peak": 0.1, "warmup_steps": 10, "decay_steps": 90}
+    source = "Loshchilov and Hutter 2017, arXiv:1608.03983"
+    aliases = ("cosine with warmup", "get_cosine_schedule_with_warmup")
+    example = {"peak": 0.1, "warmup_steps": 10, "decay_steps": 90}
 
-    def lower(self) -> dict[str, Any]:
-        decay = {"kind": "ramp", "shape": "cosine", "start": self.peak, "end": self.end, "steps": self.decay_steps}
-        return {"kind": "sequence", "phases": [_rise(self.start, self.peak, self.warmup_steps), {"schedule": decay}]}
+    def lower(self) -> Spec:
+        decay = ramp(self.peak, self.end, self.decay_steps, "cosine")
+        return sequence(_rise(self.start, self.peak, self.warmup_steps), (decay, None))
 
 
 class Wsd(Lowered):
@@ -153,28 +140,18 @@ class Wsd(Lowered):
     """Last value, held."""
     shape: Shape = "linear"
     """Shape of the decay; `power` with power 0.5 is 1 - sqrt."""
-    power: Factor = 1.0
+    power: Positive = 1.0
     """The k of `polynomial` and `power`."""
 
-    formula: ClassVar[str] = "ramp start to peak, peak for stable_steps, ramp peak to end"
-    source: ClassVar[str] = "Hu et al. 2024, arXiv:2404.06395"
-    aliases: ClassVar[tuple[str, ...]] = ("warmup stable decay", "trapezoidal", "tri_stage", "warmup_stable_decay")
-    example: ClassVar[dict[str, Any]] = {
-        "kind": "wsd",
-        "peak": 0.1,
-        "warmup_steps": 10,
-        "stable_steps": 70,
-        "decay_steps": 20,
-    }
+    formula = "ramp start to peak, peak for stable_steps, ramp peak to end"
+    source = "Hu et al. 2024, arXiv:2404.06395"
+    aliases = ("warmup stable decay", "trapezoidal", "tri_stage", "warmup_stable_decay")
+    example = {"peak": 0.1, "warmup_steps": 10, "stable_steps": 70, "decay_steps": 20}
 
-    def lower(self) -> dict[str, Any]:
-        decay = {"kind": "ramp", "start": self.peak, "end": self.end, "steps": self.decay_steps}
-        phases = [
-            _rise(self.start, self.peak, self.warmup_steps),
-            {"schedule": {"kind": "constant", "value": self.peak}, "steps": self.stable_steps},
-            {"schedule": decay | {"shape": self.shape, "power": self.power}},
-        ]
-        return {"kind": "sequence", "phases": phases}
+    def lower(self) -> Spec:
+        rise = _rise(self.start, self.peak, self.warmup_steps)
+        decay = ramp(self.peak, self.end, self.decay_steps, self.shape, power=self.power)
+        return sequence(rise, (constant(self.peak), self.stable_steps), (decay, None))
 
 
 class OneCycle(Lowered):
@@ -197,19 +174,16 @@ class OneCycle(Lowered):
     shape: Literal["linear", "cosine"] = "cosine"
     """Shape of both ways."""
 
-    formula: ClassVar[str] = "ramp start to peak in up_steps, ramp peak to end in down_steps"
-    source: ClassVar[str] = "Smith and Topin 2018, arXiv:1708.07120"
-    aliases: ClassVar[tuple[str, ...]] = ("1cycle", "OneCycleLR", "super-convergence")
-    example: ClassVar[dict[str, Any]] = {"kind": "one_cycle", "peak": 0.1, "up_steps": 30, "down_steps": 70}
+    formula = "ramp start to peak in up_steps, ramp peak to end in down_steps"
+    source = "Smith and Topin 2018, arXiv:1708.07120"
+    aliases = ("1cycle", "OneCycleLR", "super-convergence")
+    example = {"peak": 0.1, "up_steps": 30, "down_steps": 70}
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self) -> Spec:
         start = self.peak / 25 if self.start is None else self.start
         end = start / 1e4 if self.end is None else self.end
-        down = {"kind": "ramp", "shape": self.shape, "start": self.peak, "end": end, "steps": self.down_steps}
-        return {
-            "kind": "sequence",
-            "phases": [_rise(start, self.peak, self.up_steps, self.shape), {"schedule": down}],
-        }
+        fall = ramp(self.peak, end, self.down_steps, self.shape)
+        return sequence(_rise(start, self.peak, self.up_steps, self.shape), (fall, None))
 
 
 class InverseSqrt(Lowered):
@@ -229,19 +203,18 @@ class InverseSqrt(Lowered):
     """Steps after the warm-up in which the value falls to peak/sqrt(2); the length of the warm-up, at least 1, where
     it is not given."""
 
-    formula: ClassVar[str] = (
+    formula = (
         "start + (peak - start)*u/warmup_steps, then peak/sqrt(1 + (u - warmup_steps)/timescale); "
         "with the default timescale that is peak*sqrt(warmup_steps/u)"
     )
-    source: ClassVar[str] = "Vaswani et al. 2017, arXiv:1706.03762"
-    aliases: ClassVar[tuple[str, ...]] = ("noam", "rsqrt", "transformer")
-    example: ClassVar[dict[str, Any]] = {"kind": "inverse_sqrt", "peak": 0.001, "warmup_steps": 100}
+    source = "Vaswani et al. 2017, arXiv:1706.03762"
+    aliases = ("noam", "rsqrt", "transformer")
+    example = {"peak": 0.001, "warmup_steps": 100}
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self) -> Spec:
         assert not isinstance(self.warmup_steps, str)
-        scale = max(self.warmup_steps, 1) if self.timescale is None else self.timescale
-        decay = {"kind": "inverse_time", "start": self.peak, "steps": scale, "power": 0.5}
-        return {"kind": "sequence", "phases": [_rise(self.start, self.peak, self.warmup_steps), {"schedule": decay}]}
+        timescale = max(self.warmup_steps, 1) if self.timescale is None else self.timescale
+        return sequence(_rise(self.start, self.peak, self.warmup_steps), (inverse_sqrt(self.peak, timescale), None))
 
 
 class RangeTest(Lowered):
@@ -260,14 +233,14 @@ class RangeTest(Lowered):
     shape: Literal["exponential", "linear"] = "exponential"
     """Geometric or in a straight line."""
 
-    formula: ClassVar[str] = "start*(end/start)^(u/steps), or start + (end - start)*u/steps"
-    source: ClassVar[str] = "Smith 2017, arXiv:1506.01186"
-    aliases: ClassVar[tuple[str, ...]] = ("lr finder", "learning rate finder", "LRRangeTest", "sweep")
-    example: ClassVar[dict[str, Any]] = {"kind": "range_test", "start": 1e-7, "end": 10.0, "steps": 100}
+    formula = "start*(end/start)^(u/steps), or start + (end - start)*u/steps"
+    source = "Smith 2017, arXiv:1506.01186"
+    aliases = ("lr finder", "learning rate finder", "LRRangeTest", "sweep")
+    example = {"start": 1e-7, "end": 10.0, "steps": 100}
 
-    def lower(self) -> dict[str, Any]:
-        return {"kind": "ramp", "start": self.start, "end": self.end, "steps": self.steps, "shape": self.shape}
+    def lower(self) -> Spec:
+        return ramp(self.start, self.end, self.steps, self.shape)
 
 
-def _rise(start: float, peak: float, steps: float | str, shape: str = "linear") -> dict[str, Any]:
-    return {"schedule": {"kind": "ramp", "start": start, "end": peak, "steps": steps, "shape": shape}, "steps": steps}
+def _rise(start: float, peak: float, steps: float | str, shape: str = "linear") -> tuple[Spec, float | str]:
+    return ramp(start, peak, steps, shape), steps

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import app.dialects  # noqa: F401 - the libraries' kinds, for tests of plans that no application reads
 from app.store import Store, open_store, upgrade
 from tests import ranks, summary
 

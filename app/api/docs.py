@@ -1,20 +1,30 @@
-"""`/docs`: the API, browsable, from assets of our own, because clusters have no way to a CDN.
+"""`/docs` and `/openapi.json`: the API, browsable, from assets of our own, because clusters have no way to a CDN.
 
 The files in `assets/swagger-ui` are those of swagger-ui-dist 5, unchanged, their licence beside them.
-
-The file `assets/openapi.json` is what `lockstep-server openapi` prints; a test holds it to the code. It is a file
-because working it out takes seconds with some 170 kinds of schedules, and no window may wait for that.
 """
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import FileResponse, HTMLResponse
+from pydantic.json_schema import models_json_schema
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
+
+from schemas.specs import KINDS
 
 ASSETS = Path(__file__).parent / "assets"
 NO_ICON = "data:,"
+PLACE = "#/components/schemas/{model}"
+DIALECT = {
+    "type": "object",
+    "title": "Dialect",
+    "description": "A library's scheduler, `{library}.{name}`, with that library's parameters: "
+    "`GET /v1/schedules/{kind}` says which.",
+    "properties": {"kind": {"type": "string", "pattern": r"^[a-z]+\.", "examples": ["torch.OneCycleLR"]}},
+    "required": ["kind"],
+}
 
 
 def install(app: FastAPI) -> None:
@@ -22,8 +32,8 @@ def install(app: FastAPI) -> None:
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
 
     @app.get("/openapi.json", include_in_schema=False)
-    async def openapi() -> FileResponse:
-        return FileResponse(ASSETS / "openapi.json", media_type="application/json")
+    def openapi() -> JSONResponse:
+        return JSONResponse(document(app))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -34,3 +44,17 @@ def install(app: FastAPI) -> None:
             swagger_css_url="/assets/swagger-ui/swagger-ui.css",
             swagger_favicon_url=NO_ICON,
         )
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The API document: our own kinds one by one, and a library's as an object that names its kind."""
+    described = app.openapi()
+    schemas = described["components"]["schemas"]
+    own = {kind: model for kind, model in KINDS.items() if "." not in kind}
+    _, definitions = models_json_schema([(model, "validation") for model in own.values()], ref_template=PLACE)
+    nested = [{"$ref": PLACE.format(model=model.__name__)} for model in own.values() if model.nests]
+    flat = [{"$ref": PLACE.format(model=model.__name__)} for model in own.values() if not model.nests]
+    schedule = {"title": "Schedule", "anyOf": [*nested, {"$ref": PLACE.format(model="Dialect")}]}
+    track = {"title": "Track", "anyOf": [{"$ref": PLACE.format(model="Schedule")}, *flat]}
+    schemas |= {**definitions["$defs"], "Dialect": DIALECT, "Schedule": schedule, "Track": track}
+    return described

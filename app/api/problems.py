@@ -1,10 +1,9 @@
 """Errors as `application/problem+json` (RFC 9457): one table of statuses, one shape, one place that writes it."""
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import pydantic_core
 from fastapi import FastAPI, Request
@@ -13,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.errors import Invalid, LockstepError, escape
-from schemas.base import Model, Problem
-from schemas.kinds import KINDS
+from schemas.base import Model, Problem, nearest
+from schemas.specs import KINDS, Spec
 
 STATUS = {
     "invalid": 422,
@@ -55,7 +54,8 @@ def answer(error: Exception, request: Request) -> Response:
     if isinstance(error, LockstepError):
         return _refusal(error)
     if isinstance(error, RequestValidationError):
-        refusal = _refusal(invalid(error.errors(), error.body))
+        field = request.scope["route"].body_field
+        refusal = _refusal(invalid(error.errors(), error.body, field and field.field_info.annotation))
         error.body = error.__cause__ = error.__context__ = None  # they hold the body in cycles, until a late collection
         return refusal
     if isinstance(error, HTTPException):
@@ -70,9 +70,9 @@ def document(name: str, status: int, title: str, detail: str, **members: Any) ->
     return Response(content, status, HEADERS.get(status), media_type="application/problem+json")
 
 
-def invalid(errors: Iterable[Mapping[str, Any]], body: Any) -> Invalid:
-    """pydantic's errors as ours: a JSON pointer into the body, and a sentence that suggests the nearest name."""
-    found = [(_pointer(error, body), _sentence(error, body)) for error in errors]
+def invalid(errors: Iterable[Mapping[str, Any]], body: Any, model: Any) -> Invalid:
+    """pydantic's errors on a body of a model as ours: a JSON pointer into it, and a sentence with the nearest name."""
+    found = [(_pointer(error, body), _sentence(error, body, model)) for error in errors]
     shown = list(dict.fromkeys(found))[:MOST_ERRORS]
     first_pointer, first = shown[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -89,13 +89,13 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, answered)
 
 
-def parse_error(error: pydantic_core.ValidationError, body: bytes) -> Invalid:
-    """The `Invalid` for a body that pydantic refused outside FastAPI's own parsing."""
+def parse_error(error: pydantic_core.ValidationError, body: bytes, model: type[Model]) -> Invalid:
+    """The `Invalid` for a body of a model that pydantic refused outside FastAPI's own parsing."""
     try:
         data = pydantic_core.from_json(body)
     except ValueError:
         data = None
-    return invalid(error.errors(include_url=False), data)
+    return invalid(error.errors(include_url=False), data, model)
 
 
 def _refusal(error: LockstepError) -> Response:
@@ -127,19 +127,23 @@ def _explained(request: Request, status: int) -> str:
 
 def _pointer(error: Mapping[str, Any], body: Any) -> str:
     """The RFC 6901 pointer of an error: its location without the names that pydantic adds for unions and models."""
-    parts: Sequence[int | str] = error["loc"]
-    if parts and parts[0] in ("body", "query", "path", "header"):
-        parts = parts[1:]
+    parts = _place(error)
     pointer, here = "", body
     for part in parts:
         within = _within(here, part)
         if within:
             here = here[part]
-        if within or (part == parts[-1] and error["type"] == "missing") or here is None:
+        if within or (part == parts[-1] and error["type"] in ("missing", "kind")) or here is None:
             pointer += f"/{escape(str(part))}"
     if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{pointer}/kind"
     return pointer  # the rest of the location is the names of union members and validators
+
+
+def _place(error: Mapping[str, Any]) -> Sequence[int | str]:
+    """The location of an error in the part of the request that it was found in."""
+    parts: Sequence[int | str] = error["loc"]
+    return parts[1:] if parts and parts[0] in ("body", "query", "path", "header") else parts
 
 
 def _within(here: Any, part: int | str) -> bool:
@@ -148,15 +152,15 @@ def _within(here: Any, part: int | str) -> bool:
     return isinstance(here, dict) and part in here
 
 
-def _sentence(error: Mapping[str, Any], body: Any) -> str:
+def _sentence(error: Mapping[str, Any], body: Any, model: Any) -> str:
     if error["type"] == "union_tag_invalid":
         given = error["ctx"]["tag"]
-        return f"there is no kind {given!r}{_nearest(given, _tags(error))}"
-    if error["type"] == "union_tag_not_found":
+        return f"there is no kind {given!r}{nearest(given, _tags(error))}"
+    if error["type"] == "union_tag_not_found" or (error["type"] == "missing" and error["loc"][-1] == "kind"):
         return "`kind` is missing: it says which one this is"
     if error["type"] == "extra_forbidden":
         name = str(error["loc"][-1])
-        return f"there is no field {name!r} here{_nearest(name, _fields(error, body))}"
+        return f"there is no field {name!r} here{nearest(name, _fields(error, body, model))}"
     if error["type"] == "missing":
         return "this field is required"
     if error["type"] == "value_error":
@@ -171,23 +175,37 @@ def _tags(error: Mapping[str, Any]) -> list[str]:
     return [tag.strip().strip("'") for tag in str(error["ctx"]["expected_tags"]).split(",")]
 
 
-def _fields(error: Mapping[str, Any], body: Any) -> list[str]:
-    """The names that may have been meant: of the kind that the object names, else of the models most like it."""
-    here = body
-    for part in error["loc"][:-1]:
+def _fields(error: Mapping[str, Any], body: Any, model: Any) -> list[str]:
+    """The names that the object of an error may have: those of the model at its place that it has not yet."""
+    here, annotation = body, model
+    for part in _place(error)[:-1]:
         if _within(here, part):
+            if isinstance(part, str):
+                inner = [_names(found).get(part) for found in _models(annotation, here)]
+                annotation = tuple(field for field in inner if field is not None) or annotation
             here = here[part]
-    given = set(here) if isinstance(here, dict) else set()
-    models = [KINDS[here["kind"]]] if given and here.get("kind") in KINDS else _every_model(Model)
-    names = [{field.alias or name for name, field in model.model_fields.items()} for model in models]
-    most = max(len(given & fields) for fields in names)
-    return sorted({name for fields in names if len(given & fields) == most for name in fields - given})
+    names = {name for found in _models(annotation, here) for name in _names(found)}
+    return sorted(names - set(here if isinstance(here, dict) else ()))
 
 
-def _every_model(root: type[Model]) -> list[type[Model]]:
-    return [root, *(model for child in root.__subclasses__() for model in _every_model(child))]
+def _names(model: type[Model]) -> dict[str, Any]:
+    """The annotations of a model's fields by the names that JSON has for them."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
-def _nearest(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _models(annotation: Any, value: Any) -> list[type[Model]]:
+    """The models that an object in a place of this type may be meant for: the one of its kind, where it names one."""
+    found = list(_every_model(annotation))
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if Spec in found:
+        return [KINDS[kind]] if isinstance(kind, str) and kind in KINDS else [Spec]
+    return [model for model in found if kind in get_args(_names(model).get("kind"))] or found
+
+
+def _every_model(annotation: Any) -> Iterable[type[Model]]:
+    """The models anywhere inside an annotation, such as `list[Phase] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    inner = annotation if isinstance(annotation, tuple) else get_args(getattr(annotation, "__value__", annotation))
+    for part in inner:
+        yield from _every_model(part)

@@ -61,7 +61,7 @@ async def answer(control: Control, run: str, body: bytes, accept: str) -> Respon
     try:
         asked = REQUEST.validate_json(body)
     except ValidationError as error:
-        raise parse_error(error, body) from None
+        raise parse_error(error, body, WindowRequest) from None
     found = windows.from_memory(control, run, asked)
     if found is None:
         window = await run_in_threadpool(windows.from_store, control, run, asked)

@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.errors import Invalid
+from app.reading import Fields, Found, Given, Notes, reader_of
 from app.schedules import compile_plan
 from app.schedules.compiled import follows_metric
-from app.schedules.importing import READERS, Fields, Found, Given, Notes, library_of
 from schemas.importing import Import
 from schemas.plans import Plan
 
@@ -19,10 +19,10 @@ def imported(request: Import) -> dict[str, Any]:
 
     Raises `Invalid` at the field that is missing, wrong, or holds what no schedule can say.
     """
-    library = request.library or library_of(request.config)
+    library, reader = reader_of(request.config, request.library)
     notes = Notes()
     given = Given(request.base_lr, request.total_steps, request.steps_per_epoch, request.optimizer)
-    found = READERS[library](Fields(request.config, "/config", notes), given)
+    found = reader.read(Fields(request.config, "/config", notes), given)
     plan = _plan(found, notes)
     _compare(plan, found, notes)
     tracks = plan.to_json()["tracks"]

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from app.errors import Invalid, NotFound, TooLarge, escape
 from app.schedules import CompiledPlan, compile_plan, decimate, resolve
 from app.schedules.arrays import groups
-from app.schedules.build import lower
-from app.schedules.catalogue import LENGTHS, catalogue, find
+from app.schedules.catalogue import LENGTHS, entry, find
 from app.schedules.compiled import compile_folded, follows_metric
 from app.schedules.explain import segments, summary
 from app.schedules.pitfalls import pitfalls
 from app.schedules.plot import Line, Mark, line, render
 from schemas.evaluate import Evaluate, Explain, MetricValue, Plot, StepRange, Subject
 from schemas.plans import Plan
+from schemas.specs import KINDS
 
 MAX_VALUES = 10_000_000  # of an answer in bytes
 MAX_JSON_VALUES = 2_000_000
@@ -106,12 +106,12 @@ def _explained(request: Explain, plan: Plan, compiled: CompiledPlan, name: str) 
         raise TooLarge(f"{count:,} steps are too many to look at; give `steps` with a `stride`")
     values = compiled.values(name, steps.start, steps.stop, steps.stride)
     _refuse_nonfinite(name, values, steps)
-    warnings = pitfalls(spec, values, total, plan.steps_per_epoch)
+    warnings = pitfalls(spec, compiled.native[name], values, total, plan.steps_per_epoch)
     base = f"/plan/tracks/{escape(name)}" if request.schedule is None else "/schedule"
     return {
-        "lowered": lower(spec).to_json(),
+        "lowered": compiled.native[name].to_json(),
         "steps": steps.model_dump(),
-        "segments": segments(spec, compiled, name, steps.start, steps.stop),
+        "segments": segments(compiled, name, steps.start, steps.stop),
         **summary(values, steps.start, steps.stride),
         "warnings": [warning.model_dump() | {"pointer": base + warning.pointer} for warning in warnings],
     }
@@ -197,20 +197,19 @@ def kinds(query: str = "") -> dict[str, Any]:
 
 def kind(name: str) -> dict[str, Any]:
     """One kind of the catalogue. Raises `NotFound`, with the nearest names."""
-    known = catalogue()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=5) or [entry["kind"] for entry in find(name)[:5]]
+    if name not in KINDS:
+        near = difflib.get_close_matches(name, KINDS, n=5) or [found["kind"] for found in find(name)[:5]]
         hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /v1/schedules lists them all"
         raise NotFound(f"there is no kind {name!r}{hint}", suggestions=near)
-    return known[name]
+    return entry(name)
 
 
 def kind_plot(name: str, kind_of_picture: str) -> bytes:
     """A picture of a kind's example. Raises as `kind`, and `Invalid` for what is no curve of its own."""
-    entry = kind(name)
+    shown = kind(name)
     if name == "track":
         raise Invalid.at("", "a derived track has no curve of its own")
-    run = {"schedule": entry["example"], "steps": {"stop": entry["values"][-1][0] + 1}, "title": name, **LENGTHS}
+    run = {"schedule": shown["example"], "steps": {"stop": shown["values"][-1][0] + 1}, "title": name, **LENGTHS}
     return plot(Plot.model_validate(run), kind_of_picture)
 
 

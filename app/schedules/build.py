@@ -16,8 +16,8 @@ from app.schedules.formula import CONSTANTS, FUNCTIONS, FormulaError, Node, pars
 from app.schedules.recurrence import Iterate, to_float32
 from app.schedules.tree import map_children
 from schemas import schedules as native
+from schemas.compose import ramp, sequence
 from schemas.folds import Greedy, MetricFold, ReduceOnPlateau
-from schemas.kinds import schedule
 from schemas.shorthands import Warmup
 from schemas.specs import Lowered, Spec
 
@@ -61,7 +61,7 @@ def lower(spec: Spec, pointer: str = "", scalar: Scalar = np.float64, budget: Bu
         budget.spend(spec, pointer)
         if isinstance(spec, Lowered):
             try:
-                return visit(schedule(spec.lower()), pointer, scalar)
+                return visit(spec.lower(), pointer, scalar)
             except Invalid as error:
                 raise Invalid.at(pointer, error.detail) from error
             except (ValueError, ArithmeticError) as error:
@@ -132,14 +132,7 @@ def _warmup(spec: Warmup, scalar: Scalar) -> Spec:
     """A warm-up leads to what follows it, so only now, when that is native, is its end known."""
     with np.errstate(all="ignore"):
         end = float(build(spec.then, scalar)(np.zeros(1, scalar))[0])
-    ramp = {"kind": "ramp", "start": spec.start, "end": end, "steps": spec.steps, "shape": spec.shape}
-    return native.Sequence(
-        kind="sequence",
-        phases=[
-            native.Phase(schedule=schedule(ramp), steps=spec.steps),
-            native.Phase(schedule=spec.then),
-        ],
-    )
+    return sequence((ramp(spec.start, end, spec.steps, spec.shape), spec.steps), (spec.then, None))
 
 
 def _constant(spec: native.Constant, scalar: Scalar) -> Curve:

@@ -6,38 +6,33 @@ from functools import cache
 from math import inf
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
-
 from app.schedules.compiled import compile_folded
 from app.schedules.durations import resolve
-from schemas.kinds import KINDS
-from schemas.plans import Plan, TrackSpec
-from schemas.specs import Spec
+from schemas.plans import Plan
+from schemas.specs import KINDS, Spec
 
 LENGTHS = {"total_steps": 100, "steps_per_epoch": 10}  # of the run in which examples are evaluated
 METRIC = [1.0] * 50  # what examples that follow a metric are told: no progress
 COLUMNS = 60
 BLOCKS = "▁▂▃▄▅▆▇█"
 FAR = 1_000_000  # joins beyond it are not shown
-SCHEDULE = {"type": "object", "title": "Schedule", "description": "Any schedule: an object with `kind`."}
 
 
-@cache
 def catalogue() -> dict[str, dict[str, Any]]:
-    """Every kind by name: what it does, formula, parameters, source, and an example with the values that it gives."""
-    models: dict[str, type[Spec]] = {**KINDS, "track": TrackSpec}
-    schemas, root = models_json_schema([(model, "validation") for model in models.values()])
-    definitions = root["$defs"]
-    return {
-        kind: _entry(kind, model, _inlined(schemas[model, "validation"], definitions)) for kind, model in models.items()
-    }
+    """Every kind by name."""
+    return {kind: entry(kind) for kind in sorted(KINDS)}
+
+
+def entry(kind: str) -> dict[str, Any]:
+    """A kind: what it does, formula, parameters, source, and an example with the values that it gives."""
+    return _entry(kind, KINDS[kind])
 
 
 def find(query: str) -> list[dict[str, Any]]:
     """The kinds whose name or alias is like the words, best first; then those that have every word in their summary."""
     wanted = _plain(query)
-    ranked = [(rank, kind) for kind, entry in catalogue().items() if (rank := _rank(wanted, entry)) is not None]
-    return [catalogue()[kind] for _, kind in sorted(ranked)]
+    ranked = [(rank, kind) for kind, model in KINDS.items() if (rank := _rank(wanted, kind, model)) is not None]
+    return [entry(kind) for _, kind in sorted(ranked)]
 
 
 def run_example(example: dict[str, Any], steps: list[int] | None = None) -> list[tuple[int, float]]:
@@ -67,9 +62,9 @@ def _blocks(values: list[float]) -> str:
     return "".join(BLOCKS[int((value - low) * scale + 0.4999)] for value in values)  # no tie that a last bit decides
 
 
-def _rank(wanted: str, entry: dict[str, Any]) -> int | None:
+def _rank(wanted: str, kind: str, model: type[Spec]) -> int | None:
     """0 for the best; None for no likeness. The name counts for more than an alias, both for more than the summary."""
-    kind, aliases = _plain(entry["kind"]), [_plain(alias) for alias in entry["aliases"]]
+    kind, aliases = _plain(kind), [_plain(alias) for alias in model.aliases]
     last, everything = kind.rpartition(".")[2], " ".join([kind, *aliases])
     likeness = (
         wanted in ("", kind),
@@ -80,7 +75,7 @@ def _rank(wanted: str, entry: dict[str, Any]) -> int | None:
         wanted in kind,
         wanted in everything,
         all(word in everything for word in wanted.split()),
-        all(word in f"{everything} {_plain(entry['summary'])}" for word in wanted.split()),
+        all(word in f"{everything} {_plain(_texts(model)[0])}" for word in wanted.split()),
     )
     return next((rank for rank, alike in enumerate(likeness) if alike), None)
 
@@ -90,17 +85,26 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name).strip().lower()
 
 
-def _entry(kind: str, model: type[Spec], schema: dict[str, Any]) -> dict[str, Any]:
+def _texts(model: type[Spec]) -> tuple[str, str]:
+    """The summary and the notes of a kind."""
+    summary, _, notes = inspect.cleandoc(model.__doc__ or "").partition("\n\n")
+    return " ".join(summary.split()), notes
+
+
+@cache
+def _entry(kind: str, model: type[Spec]) -> dict[str, Any]:
     values = run_example(model.example)
     steps = [round(values[-1][0] * column / (COLUMNS - 1)) for column in range(COLUMNS)]
-    summary, _, notes = inspect.cleandoc(model.__doc__ or "").partition("\n\n")
+    summary, notes = _texts(model)
+    schema = model.model_json_schema()
+    schema = _inlined(schema, schema.get("$defs", {}))
     return {
         "kind": kind,
-        "summary": " ".join(summary.split()),
+        "summary": summary,
         "notes": notes,
         "formula": model.formula,
         "parameters": {key: schema[key] for key in ("type", "properties", "required", "additionalProperties")},
-        "source": model.source or "Lockstep",
+        "source": model.source,
         "aliases": list(model.aliases),
         "example": model.example,
         "values": values,
@@ -109,13 +113,12 @@ def _entry(kind: str, model: type[Spec], schema: dict[str, Any]) -> dict[str, An
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
-    """A JSON schema without references; a nested schedule is any schedule."""
+    """A JSON schema without references."""
     if isinstance(node, list):
         return [_inlined(item, definitions) for item in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        name = node["$ref"].rpartition("/")[2]
         rest = {key: value for key, value in node.items() if key != "$ref"}
-        return (SCHEDULE if name == "AnySchedule" else _inlined(definitions[name], definitions)) | rest
+        return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions) | rest
     return {key: _inlined(value, definitions) for key, value in node.items()}

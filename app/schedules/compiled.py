@@ -35,9 +35,13 @@ class Derived:
 
 
 class CompiledPlan:
-    """The curves of a plan's tracks. Values are float64, whatever the precision of the computation."""
+    """The curves of a plan's tracks. Values are float64, whatever the precision of the computation.
 
-    def __init__(self, curves: Mapping[str, Curve], derived: Mapping[str, Derived]) -> None:
+    `native` has the base tracks in native kinds, which the curves were built from.
+    """
+
+    def __init__(self, native: Mapping[str, Spec], curves: Mapping[str, Curve], derived: Mapping[str, Derived]) -> None:
+        self.native = dict(native)
         self._curves = dict(curves)
         self.base = tuple(sorted(curves))
         self.derived = dict(derived)
@@ -111,7 +115,8 @@ def compile_folded(plan: Plan, metrics: Sequence[float]) -> list[tuple[int, Comp
 
     Raises `Invalid` for more reports or changes than a request should make.
     """
-    native, derived = _lowered(plan), _derived(plan)
+    compiled = compile_plan(plan)
+    native = compiled.native
     if len(metrics) * sum(cost(spec) for spec in native.values()) > MAX_REPORTS:
         raise Invalid.at("/metrics", f"{len(metrics):,} reports are too many for what follows them here; give fewer")
     changes: dict[int, dict[str, Spec]] = {}
@@ -121,35 +126,22 @@ def compile_folded(plan: Plan, metrics: Sequence[float]) -> list[tuple[int, Comp
     curves: dict[str, Curve] = {}
     pieces = []
     for step in sorted(changes):
+        native = native | changes[step]
         curves |= {name: build(spec) for name, spec in changes[step].items()}
-        pieces.append((step, CompiledPlan(curves, derived)))
+        pieces.append((step, CompiledPlan(native, curves, compiled.derived)))
     return pieces
 
 
 def follows_metric(plan: Plan) -> bool:
     """Whether any track of the plan follows a metric."""
-    return any(has_folds(spec) for spec in _lowered(plan).values())
+    return any(has_folds(spec) for spec in compile_plan(plan).native.values())
 
 
 def _compile(plan: Plan) -> CompiledPlan:
-    plan = resolve(plan)
-    return _built(_lowered(plan), _derived(plan))
-
-
-def _lowered(plan: Plan) -> dict[str, Spec]:
-    budget = Budget()
-    return {
-        name: lower(track, f"/tracks/{escape(name)}", budget=budget)
-        for name, track in plan.tracks.items()
-        if not isinstance(track, TrackSpec)
-    }
-
-
-def _derived(plan: Plan) -> dict[str, Derived]:
-    return {
-        name: Derived(track.of, track.factor) for name, track in plan.tracks.items() if isinstance(track, TrackSpec)
-    }
-
-
-def _built(native: Mapping[str, Spec], derived: Mapping[str, Derived]) -> CompiledPlan:
-    return CompiledPlan({name: build(spec) for name, spec in native.items()}, derived)
+    budget, native, derived = Budget(), {}, {}
+    for name, track in resolve(plan).tracks.items():
+        if isinstance(track, TrackSpec):
+            derived[name] = Derived(track.of, track.factor)
+        else:
+            native[name] = lower(track, f"/tracks/{escape(name)}", budget=budget)
+    return CompiledPlan(native, {name: build(spec) for name, spec in native.items()}, derived)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.schedules.build import build, lower
+from app.schedules.build import build
 from app.schedules.combine import Repeat
 from app.schedules.compiled import CompiledPlan
 from app.schedules.curves import SHORTEST
@@ -46,7 +46,7 @@ class Time:
         return shifted if length == 1 else f"{shifted}/{number(length)}"
 
 
-def segments(spec: Spec, plan: CompiledPlan, track: str, start: int, stop: int) -> list[dict[str, Any]]:
+def segments(plan: CompiledPlan, track: str, start: int, stop: int) -> list[dict[str, Any]]:
     """The pieces of a track over [start, stop): where, the first and last value, and the formula in between.
 
     At most 200 pieces; the last then ends where the others begin.
@@ -54,14 +54,13 @@ def segments(spec: Spec, plan: CompiledPlan, track: str, start: int, stop: int) 
     cuts = [start, *(step for step in plan.joins(track, start, stop) if step > start)][:MAX_SEGMENTS]
     ends = [*cuts[1:], stop]
     firsts, lasts = plan.at(track, cuts).tolist(), plan.at(track, [end - 1 for end in ends]).tolist()
-    native_spec = lower(spec)
     return [
         {
             "start": begin,
             "stop": end,
             "start_value": first,
             "end_value": last,
-            "formula": text(native_spec, Time(), (begin + end - 1) / 2),
+            "formula": text(plan.native[track], Time(), (begin + end - 1) / 2),
         }
         for begin, end, first, last in zip(cuts, ends, firsts, lasts, strict=True)
     ]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from math import inf, isfinite
 
 import numpy as np
 
-from app.schedules.build import build, lower
+from app.schedules.build import build
 from app.schedules.explain import Time, number, on_clock
 from app.schedules.tree import children
 from schemas import schedules as native
@@ -32,11 +32,14 @@ class Place:
     """Inside a `repeat`: it comes again."""
 
 
-def pitfalls(spec: Spec, values: np.ndarray, total_steps: int | None, steps_per_epoch: float | None) -> list[Warned]:
-    """The warnings for a schedule (durations resolved) with these values from step 0 on."""
-    found = [*_of_values(values), *_of_parts(spec, "", Place(Time(), inf), total_steps)]
+def pitfalls(
+    given: Spec, lowered: Spec, values: np.ndarray, total_steps: int | None, steps_per_epoch: float | None
+) -> list[Warned]:
+    """The warnings for a schedule as it was given (durations resolved) and in native kinds, with these values from
+    step 0 on."""
+    found = [*_of_values(values), *_of_parts(lowered, "", Place(Time(), inf), total_steps, given)]
     if total_steps and steps_per_epoch and steps_per_epoch > 1:
-        found += _epochs(spec, total_steps, steps_per_epoch)
+        found += _epochs(lowered, total_steps, steps_per_epoch)
     return found
 
 
@@ -50,11 +53,11 @@ def _of_values(values: np.ndarray) -> Iterator[Warned]:
         yield Warned(code="negative", detail=f"the value at step {step} is {number(values[step])}; runs refuse that")
 
 
-def _of_parts(spec: Spec, pointer: str, place: Place, total: int | None, given: bool = True) -> Iterator[Warned]:
-    """Warnings of a schedule and its parts; what is not given by the user but lowered to keeps the pointer above it."""
-    if isinstance(spec, Lowered | Warmup):
-        yield from _of_parts(lower(spec), pointer, place, total, given=False)
-        return
+def _of_parts(spec: Spec, pointer: str, place: Place, total: int | None, given: Spec | None) -> Iterator[Warned]:
+    """Warnings of a native schedule and its parts. What the user has not given so, but lowers to it, keeps the pointer
+    to what was given."""
+    if isinstance(given, Lowered | Warmup):
+        given = None
     match spec:
         case native.Ramp():
             yield from _ramp(spec, pointer, place, total)
@@ -68,8 +71,8 @@ def _of_parts(spec: Spec, pointer: str, place: Place, total: int | None, given: 
             place = Place(on_clock(spec, place.time, max(place.time.step(spec.from_), 0.0)), place.stop, place.cycling)
         case MetricFold():
             yield from _fold(spec, pointer)
-    for child, at in children(spec):
-        yield from _of_parts(child, pointer + at if given else pointer, place, total, given)
+    for (child, at), own in zip(children(spec), _children(given), strict=False):
+        yield from _of_parts(child, pointer + at if given else pointer, place, total, own)
 
 
 def _ramp(spec: native.Ramp, pointer: str, place: Place, total: int | None) -> Iterator[Warned]:
@@ -97,9 +100,16 @@ def _ramp(spec: native.Ramp, pointer: str, place: Place, total: int | None) -> I
         )
 
 
-def _sequence(spec: native.Sequence, pointer: str, place: Place, total: int | None, given: bool) -> Iterator[Warned]:
+def _children(given: Spec | None) -> Iterator[Spec | None]:
+    """The schedules directly inside one that was given; none, again and again, where none was."""
+    return repeat(None) if given is None else (child for child, _ in children(given))
+
+
+def _sequence(
+    spec: native.Sequence, pointer: str, place: Place, total: int | None, given: Spec | None
+) -> Iterator[Warned]:
     start = 0.0
-    for index, phase in enumerate(spec.phases):
+    for (index, phase), own in zip(enumerate(spec.phases), _children(given), strict=False):
         at = f"{pointer}/phases/{index}" if given else pointer
         last = index == len(spec.phases) - 1
         length = inf if last else float(phase.steps or 0)
@@ -108,7 +118,7 @@ def _sequence(spec: native.Sequence, pointer: str, place: Place, total: int | No
             yield Warned(code="skipped", detail="a phase of length 0 is skipped", pointer=at)
         if length:
             inner = Place(place.time.then(1.0, -start), stop, place.cycling)
-            yield from _of_parts(phase.schedule, f"{at}/schedule" if given else at, inner, total, given)
+            yield from _of_parts(phase.schedule, f"{at}/schedule" if given else at, inner, total, own)
         rises = index == 0 and isinstance(phase.schedule, native.Ramp) and phase.schedule.end > phase.schedule.start
         if rises and not last and total is not None and stop >= total and not place.cycling:
             detail = f"the warm-up takes until step {stop:g}, but the run ends at {total}"
@@ -122,8 +132,8 @@ def _sequence(spec: native.Sequence, pointer: str, place: Place, total: int | No
 def _jump(before: Spec, length: float, after: Spec, step: float, pointer: str) -> Iterator[Warned]:
     """A warning where a phase does not end at what the next one starts with."""
     with np.errstate(all="ignore"):
-        left = float(build(lower(before))(np.array([length]))[0])
-        right = float(build(lower(after))(np.zeros(1))[0])
+        left = float(build(before)(np.array([length]))[0])
+        right = float(build(after)(np.zeros(1))[0])
     if abs(left - right) > JUMP * max(abs(left), abs(right)):
         change = f", {100 * (right - left) / left:+.3g} %" if left else ""
         detail = f"it jumps from {number(left)} to {number(right)} at step {step:g}{change}"
@@ -132,7 +142,7 @@ def _jump(before: Spec, length: float, after: Spec, step: float, pointer: str) -
 
 def _repeat(spec: native.Repeat, pointer: str) -> Iterator[Warned]:
     steps = float(spec.steps)
-    joins = islice(build(lower(spec.of)).joins(steps, 2 * steps), MAX_JOINS)
+    joins = islice(build(spec.of).joins(steps, 2 * steps), MAX_JOINS)
     beyond = [join for join in joins if join > steps * (1 + JUMP)]
     if beyond:
         detail = f"what is repeated goes on until {max(beyond):g}, but a cycle ends after {steps:g} steps"
@@ -149,7 +159,7 @@ def _fold(spec: MetricFold, pointer: str) -> Iterator[Warned]:
 
 
 def _epochs(spec: Spec, total: int, steps_per_epoch: float) -> Iterator[Warned]:
-    last = max(islice(build(lower(spec)).joins(0, float(total)), MAX_JOINS), default=0.0)
+    last = max(islice(build(spec).joins(0, float(total)), MAX_JOINS), default=0.0)
     if last and abs(last * steps_per_epoch - total) <= steps_per_epoch:
         detail = f'the curve ends at step {last:g}, which looks like epochs; write "{last:g}ep" for {total} steps'
         yield Warned(code="looks-like-epochs", detail=detail)

@@ -20,7 +20,7 @@ def explained(schedule: Any, start: int = 0, stop: int = 400) -> tuple[list[dict
     plan = Plan.model_validate({"tracks": {"lr": schedule}, "total_steps": 1000, "steps_per_epoch": 10.0})
     plan = resolve(plan)
     compiled = compile_plan(plan)
-    return segments(plan.tracks["lr"], compiled, "lr", start, stop), compiled
+    return segments(compiled, "lr", start, stop), compiled
 
 
 @settings(max_examples=200, deadline=None)

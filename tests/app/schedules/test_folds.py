@@ -8,7 +8,7 @@ import pytest
 
 from app.schedules.folds import advance, factors, initial
 from schemas.folds import Greedy, ReduceOnPlateau
-from schemas.kinds import schedule
+from schemas.specs import schedule
 
 ONE = {"kind": "constant", "value": 1.0}
 FLAT = [1.0] * 8

@@ -1,0 +1,1 @@
+"""Recipes that people copy from tutorials, posts and papers, with the quirks that they are copied with."""

@@ -1,0 +1,1 @@
+"""composer.optim, Composer 0.33: multipliers of the rate."""

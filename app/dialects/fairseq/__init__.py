@@ -1,0 +1,1 @@
+"""fairseq.optim.lr_scheduler, fairseq 0.12.2."""

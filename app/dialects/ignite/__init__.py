@@ -1,0 +1,1 @@
+"""ignite.handlers, PyTorch-Ignite 0.5.5: parameter schedulers."""

@@ -1,0 +1,1 @@
+"""Keras 3.15.1: schedules, callbacks, and what `get_config()` writes."""

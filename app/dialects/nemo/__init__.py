@@ -1,0 +1,1 @@
+"""nemo.core.optim.lr_scheduler, NeMo 2.6."""

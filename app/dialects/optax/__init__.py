@@ -1,0 +1,1 @@
+"""optax.schedules and optax.contrib, optax 0.2.8."""

@@ -1,0 +1,1 @@
+"""paddle.optimizer.lr, PaddlePaddle 3.3.1."""

@@ -1,0 +1,1 @@
+"""timm.scheduler, timm 1.0.31."""

@@ -1,0 +1,1 @@
+"""transformers 5.23.0: what `get_scheduler` knows by name, and `TrainingArguments`."""
