@@ -133,8 +133,8 @@ def picture(control: Control, name: str, kind: str, *, track: str = "lr", log: b
     lines = []
     for one in (*older, newest):
         steps = one.steps or range(one.start, one.stop, one.stride)
-        lines.append(Line(f"attempt {one.attempt}", steps, one.values[track]))
+        lines.append(Line(f"attempt {one.attempt}", steps, one.values[track], planned_from=one.committed_until))
     with control.store.read() as reader:
         rows = reader.curve(newest.run.id, newest.attempt, newest.start)
     marks = [Mark(row.from_step, f"{row.number} {row.action['kind']}") for row in rows if row.number > 1]
-    return render(lines, marks=marks[-MOST_MARKS:], log=log, title=f"{name}: {track}", kind=kind)
+    return render(lines, marks=marks[-MOST_MARKS:], log=log, title=f"{name}: {track}", value=track, kind=kind)
