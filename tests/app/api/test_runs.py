@@ -2,16 +2,11 @@
 
 import json
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from app.main import create_app
-from app.settings import Settings
-from app.store import open_store
 from schemas.runs import Preview, Revision, RewoundRun, Run, RunValues, Window, WorkerList
 
 PLAN = {
@@ -26,12 +21,10 @@ OCTETS = {"accept": "application/octet-stream"}
 
 
 @pytest.fixture
-def http(tmp_path: Path) -> Iterator[TestClient]:
-    store = open_store(f"sqlite:///{tmp_path}/lockstep.db")
-    with TestClient(create_app(Settings(), store)) as client:
-        assert client.post("/v1/runs", json={"run": "a", "plan": PLAN, "labels": {"team": "vision"}}).status_code == 201
-        yield client
-    store.close()
+def http(http: TestClient) -> TestClient:
+    """A client of a service that has the run `a`."""
+    assert http.post("/v1/runs", json={"run": "a", "plan": PLAN, "labels": {"team": "vision"}}).status_code == 201
+    return http
 
 
 def floats(content: bytes) -> list[float]:
