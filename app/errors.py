@@ -106,6 +106,13 @@ class NotHeld(LockstepError):
     title = "Nothing is held"
 
 
+class RevisionNeeded(LockstepError):
+    """A pending revision, which the error names, rests on what would be taken away or changed."""
+
+    name = "revision-needed"
+    title = "A pending revision rests on it"
+
+
 class RevisionMismatch(LockstepError):
     """`If-Match` names a revision that is no longer the newest."""
 

@@ -20,9 +20,8 @@ from starlette.responses import JSONResponse, Response
 import app.dialects  # noqa: F401 - the schedulers of the libraries, which enter the registry
 from app.api import docs, problems, runs, schedules, windows
 from app.api.door import Door
+from app.control.cache import Cache
 from app.control.context import Control
-from app.control.memory import Memory
-from app.control.reports import Reports
 from app.errors import CannotStart, LockstepError
 from app.settings import Settings
 from app.store import Store, open_store, upgrade
@@ -35,13 +34,13 @@ KEEP_ALIVE_SECONDS = 75  # workers ask every few seconds; uvicorn's 5 would cost
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The service over a store. The caller owns the store and closes it after the application's lifespan."""
-    control = Control(store, Memory(settings.memory_bytes), Reports(store))
+    control = Control(store, Cache(store, settings.memory_bytes))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        control.reports.start()
+        control.cache.start()
         yield
-        await run_in_threadpool(control.reports.stop)
+        await run_in_threadpool(control.cache.stop)
 
     service = FastAPI(
         title="Lockstep",

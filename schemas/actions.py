@@ -1,4 +1,4 @@
-"""Actions: what a revision does to the plan that is in force (ALGEBRA §4)."""
+"""Actions: what a revision does to the plan that is in force (ALGEBRA §4), and those of the service itself."""
 
 from typing import Annotated, Literal
 
@@ -126,3 +126,36 @@ Action = Annotated[
     | BatchAction,
     Field(discriminator="kind"),
 ]
+
+
+class CreateAction(Model):
+    """The run begins: its first plan."""
+
+    kind: Literal["create"]
+
+
+class RewindAction(Model):
+    """An attempt begins at `to_step`, with an action from there if one is given."""
+
+    kind: Literal["rewind"]
+    to_step: Step
+    action: Action | None = None
+
+
+StoredAction = Annotated[
+    ScaleAction
+    | SetAction
+    | RampAction
+    | CooldownAction
+    | HoldAction
+    | ResumeAction
+    | StretchAction
+    | RollbackAction
+    | ReplaceAction
+    | CancelAction
+    | BatchAction
+    | CreateAction
+    | RewindAction,
+    Field(discriminator="kind"),
+]
+"""What a run's history holds."""

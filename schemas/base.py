@@ -1,10 +1,11 @@
 """What every wire model shares: strict types, no unknown fields, finite numbers, and the names in use."""
 
 import difflib
+from array import array
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 MAX_STEP = 2**53  # above it float64 no longer tells neighbouring steps apart
 
@@ -37,6 +38,42 @@ Time = Annotated[float, Field(ge=-MAX_STEP, le=MAX_STEP)]
 Share = Annotated[float, Field(ge=0, le=1)]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$")]
 TrackName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9_.:-]{1,100}/)?[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+
+
+if TYPE_CHECKING:
+    Floats = array[float]
+else:
+    Floats = array  # takes no parameters before Python 3.12
+
+
+def _column(values: Any) -> Floats:
+    """Numbers as they travel, null for what is none, as float64."""
+    if isinstance(values, array):
+        return values
+    if not isinstance(values, list) or not all(type(value) in (int, float, type(None)) for value in values):
+        raise ValueError("a column is a list of numbers")
+    return array("d", [float("nan") if value is None else value for value in values])
+
+
+def _numbers(column: Floats) -> list[float | None]:
+    return [None if value != value else value for value in column]
+
+
+NUMBER_OR_NULL = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+Column = Annotated[
+    Floats,
+    PlainValidator(_column),
+    PlainSerializer(array.tolist, return_type=list),
+    WithJsonSchema({"type": "array", "items": {"type": "number"}}),
+]
+"""The values of a track, float64 in memory and on the wire."""
+GappyColumn = Annotated[
+    Floats,
+    PlainValidator(_column),
+    PlainSerializer(_numbers, return_type=list),
+    WithJsonSchema({"type": "array", "items": NUMBER_OR_NULL}),
+]
+"""The same with nan, null as JSON, where there is no value."""
 
 
 class Pointed(Model):

@@ -4,8 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from schemas.actions import Action
-from schemas.base import Count, Model, NotNegative, Positive, RunName, Step, TrackName, Warned
+from schemas.actions import Action, StoredAction
+from schemas.base import (
+    Column,
+    Count,
+    GappyColumn,
+    Model,
+    NotNegative,
+    Positive,
+    RunName,
+    Step,
+    TrackName,
+    Warned,
+)
 from schemas.plans import Plan
 
 WorkerName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -69,6 +80,27 @@ class RunPatch(Model):
     bounds: Bounds | None = None
 
 
+class Unverified(Model):
+    """Steps [start, stop) that a worker could not be shown to have done with the committed values."""
+
+    start: Step
+    stop: Step
+    worker: str
+    reason: Literal["mismatch", "unreported"]
+
+
+class Event(Model):
+    """Something that happened to a run; ids count 1, 2, 3, … per run."""
+
+    id: int
+    type: str
+    attempt: int
+    alarm: bool
+    detail: str
+    data: dict[str, Any]
+    at: str
+
+
 class Run(Model):
     """One training job under control."""
 
@@ -90,7 +122,9 @@ class Run(Model):
     bounds: Bounds
     unverified: list[Range]
     """Ranges [start, stop) of steps whose applied values could not be shown to be the committed ones."""
-    alarms: list[dict[str, Any]] = Field(default_factory=list)
+    unverified_reasons: list[Unverified] = Field(default_factory=list)
+    """The same, by worker and with the reason."""
+    alarms: list[Event] = Field(default_factory=list)
     """The newest alarms of the current attempt, newest first."""
     created_at: str
 
@@ -140,15 +174,19 @@ class Revision(Model):
     number: Count
     attempt: Count
     from_step: Step
-    action: dict[str, Any]
+    posted_step: Step | None = None
+    """The step that it was posted for, before a worker's return from an outage moved it."""
+    action: StoredAction
     plan: Plan | None = None
-    """The plan from `from_step` on."""
+    """The plan from `from_step` on, as the history in force makes it; null where it never holds."""
     reason: str
     author: str
     created_at: str
     cancelled_by: int | None = None
     dropped_in: int | None = None
-    """The attempt whose rewind dropped it."""
+    """The attempt that dropped it: by its rewind, or because it could not be applied any more."""
+    dropped_reason: str | None = None
+    """Why it could not be applied any more."""
     warnings: list[Warned] = Field(default_factory=list)
 
 
@@ -162,8 +200,8 @@ class Preview(Model):
 
     from_step: Step
     steps: list[int]
-    before: dict[str, list[float | None]]
-    after: dict[str, list[float | None]]
+    before: dict[TrackName, GappyColumn]
+    after: dict[TrackName, GappyColumn]
     warnings: list[Warned]
 
 
@@ -287,7 +325,7 @@ class Window(Model):
     """Lead in steps: ask again when half of it is left."""
     verified_until: Step
     """Where the worker's next report starts."""
-    values: dict[TrackName, list[float]]
+    values: dict[TrackName, Column]
     derived: dict[TrackName, Derived]
     group: dict[str, int] = Field(default_factory=dict)
     """`verified_until` of each member of the request's `group`."""
@@ -304,7 +342,7 @@ class RunValues(Model):
     committed_until: Step
     steps: list[int] | None = None
     """The chosen steps, where `points` asked for fewer than all."""
-    values: dict[TrackName, list[float | None]]
+    values: dict[TrackName, GappyColumn]
 
 
 class Worker(Model):
@@ -328,18 +366,6 @@ class Worker(Model):
 class WorkerList(Model):
     items: list[Worker]
     next_cursor: str | None = None
-
-
-class Event(Model):
-    """Something that happened to a run; ids count 1, 2, 3, … per run."""
-
-    id: int
-    type: str
-    attempt: int
-    alarm: bool
-    detail: str
-    data: dict[str, Any]
-    at: str
 
 
 class EventList(Model):

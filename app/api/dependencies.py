@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from app.control.context import Control
-from app.control.once import Key
+from app.control.idempotency import Key
 from app.errors import Invalid
 from app.identity import Identity
 

@@ -27,6 +27,7 @@ STATUS = {
     "step-beyond-horizon": 409,
     "attempt-superseded": 409,
     "not-held": 409,
+    "revision-needed": 409,
     "revision-mismatch": 412,
     "idempotency-mismatch": 422,
     "too-large": 413,

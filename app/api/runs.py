@@ -1,15 +1,13 @@
 """Routes of runs, but for the window call (`app.api.windows`)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import pydantic_core
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
+from app.api.codecs import response
 from app.api.dependencies import Controlled, Identified, Keyed, Matched
 from app.api.pictures import PICTURES, accepted_picture
-from app.api.windows import OCTETS
 from app.control import revisions, runs, values
 from app.control.workers import find as workers_of
 from app.errors import Invalid
@@ -48,7 +46,8 @@ StepQuery = Annotated[int | None, Query(ge=0, le=MAX_STEP)]
 def create(control: Controlled, body: RunCreate, identity: Identified, key: Keyed) -> Response:
     """All ranks may send it. The same plan finds the run; another one is `run-exists` unless `if_exists` is `keep`."""
     status, answer = runs.create(control, body, identity, key)
-    return JSONResponse(answer, status, {"Location": f"/v1/runs/{body.run}", "ETag": f'"{answer["revision"]}"'})
+    headers = {"Location": f"/v1/runs/{body.run}", "ETag": f'"{answer.revision}"'}
+    return response(answer, status=status, headers=headers)
 
 
 @router.get("", response_model=RunList, summary="List runs")
@@ -64,20 +63,20 @@ def find(
     if any(not separator for _, separator, _ in pairs):
         raise Invalid.at("/label", "a label filter is written key=value")
     labels = {name: value for name, _, value in pairs}
-    return JSONResponse(runs.find(control, status=status, labels=labels, cursor=cursor, limit=limit))
+    return response(runs.find(control, status=status, labels=labels, cursor=cursor, limit=limit))
 
 
 @router.get("/{run}", response_model=Run, summary="One run")
 def get(control: Controlled, run: str) -> Response:
     """The ETag is the newest revision's number."""
     answer = runs.get(control, run)
-    return JSONResponse(answer, headers={"ETag": f'"{answer["revision"]}"'})
+    return response(answer, headers={"ETag": f'"{answer.revision}"'})
 
 
 @router.patch("/{run}", response_model=Run, summary="Change settings of a run")
 def patch(control: Controlled, run: str, body: RunPatch) -> Response:
     """Labels, `lead_seconds`, `max_window`, bounds. Only a revision changes a plan."""
-    return JSONResponse(runs.patch(control, run, body))
+    return response(runs.patch(control, run, body))
 
 
 @router.get("/{run}/values", response_model=RunValues, summary="The curve of a run")
@@ -101,29 +100,11 @@ def curve(
         names = {} if not track else {"track": track[0]}
         picture = values.picture(control, run, kind, log=log, start=start, stop=stop, attempt=attempt, **names)
         return Response(picture, media_type=PICTURES[kind])
-    found = values.curve(
+    seen = values.curve(
         control, run, start=start, stop=stop, stride=stride, points=points, attempt=attempt, tracks=track
     )
-    about: dict[str, Any] = {
-        "run": found.run.name,
-        "attempt": found.attempt,
-        "start": found.start,
-        "stop": found.stop,
-        "stride": found.stride,
-        "committed_until": found.committed_until,
-    }
-    if OCTETS in request.headers.get("accept", ""):
-        headers = {f"Lockstep-{name.replace('_', '-').title()}": str(value) for name, value in about.items()}
-        headers |= {
-            "Lockstep-Tracks": ",".join(found.values),
-            "Lockstep-Uid": found.run.uid,
-            "Lockstep-Newest": str(found.run.revision),
-        }
-        data = b"".join(np.ascontiguousarray(column, dtype="<f8").tobytes() for column in found.values.values())
-        return Response(data, headers=headers, media_type=OCTETS)
-    shown = {track: revisions.numbers(column) for track, column in found.values.items()}
-    steps = {} if found.steps is None else {"steps": found.steps}
-    return Response(pydantic_core.to_json(about | steps | {"values": shown}), media_type="application/json")
+    about = {"Lockstep-Uid": seen.run.uid, "Lockstep-Newest": str(seen.run.revision)}
+    return response(seen.values, request.headers.get("accept", ""), headers=about)
 
 
 @router.post("/{run}/revisions", status_code=201, response_model=Revision, summary="Change the schedule")
@@ -132,8 +113,8 @@ def revise(
 ) -> Response:
     """Takes effect at `from_step`, or at the horizon, on every rank at that step. Pending changes stay behind it."""
     status, answer = revisions.revise(control, run, body, identity, key=key, if_match=if_match)
-    location = f"/v1/runs/{run}/revisions/{answer['number']}"
-    return JSONResponse(answer, status, {"Location": location, "ETag": f'"{answer["number"]}"'})
+    headers = {"Location": f"/v1/runs/{run}/revisions/{answer.number}", "ETag": f'"{answer.number}"'}
+    return response(answer, status=status, headers=headers)
 
 
 @router.post("/{run}/revisions/preview", response_model=Preview, summary="See what a change would do")
@@ -145,7 +126,7 @@ def preview(
     points: Annotated[int, Query(ge=2, le=100_000)] = 500,
 ) -> Response:
     """Values before and after, from the step it would take effect at. Changes nothing; applying it may land later."""
-    return JSONResponse(revisions.preview(control, run, body, identity, points=points))
+    return response(revisions.preview(control, run, body, identity, points=points))
 
 
 @router.get("/{run}/revisions", response_model=RevisionList, summary="History")
@@ -158,13 +139,13 @@ def history(
 ) -> Response:
     """Ascending. Plans only with `?plan=true`. The ETag is the newest revision's number."""
     answer, newest = revisions.history(control, run, cursor=cursor, limit=limit, plan=plan)
-    return JSONResponse(answer, headers={"ETag": f'"{newest}"'})
+    return response(answer, headers={"ETag": f'"{newest}"'})
 
 
 @router.get("/{run}/revisions/{number}", response_model=Revision, summary="One revision in full")
 def revision(control: Controlled, run: str, number: int) -> Response:
     """With the plan from its step on."""
-    return JSONResponse(revisions.one(control, run, number))
+    return response(revisions.one(control, run, number))
 
 
 @router.post("/{run}/rewind", response_model=RewoundRun, summary="Go back to a checkpoint")
@@ -173,13 +154,13 @@ def rewind(
 ) -> Response:
     """Starts the next attempt at `to_step`; later revisions are dropped. May carry an action that holds from there."""
     status, answer = revisions.rewind(control, run, body, identity, key=key, if_match=if_match)
-    return JSONResponse(answer, status, {"ETag": f'"{answer["revision"]}"'})
+    return response(answer, status=status, headers={"ETag": f'"{answer.revision}"'})
 
 
 @router.get("/{run}/workers", response_model=WorkerList, summary="The workers of a run")
 def workers(control: Controlled, run: str) -> Response:
     """Where each one is, and what of it is verified."""
-    return JSONResponse(workers_of(control, run))
+    return response(workers_of(control, run))
 
 
 @router.get("/{run}/events", response_model=EventList, summary="What happened to a run")
@@ -190,16 +171,16 @@ def events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Response:
     """Ascending; alarms are marked."""
-    return JSONResponse(runs.events(control, run, after=cursor, limit=limit))
+    return response(runs.events(control, run, after=cursor, limit=limit))
 
 
 @router.post("/{run}/finish", response_model=Run, summary="Mark a run as finished")
 def finish(control: Controlled, run: str) -> Response:
     """Only a mark: the next commit reopens the run, with an event."""
-    return JSONResponse(runs.finish(control, run))
+    return response(runs.finish(control, run))
 
 
 @router.post("/{run}/archive", response_model=Run, summary="Close a run")
 def archive(control: Controlled, run: str) -> Response:
     """Its history stays readable, its name stays taken."""
-    return JSONResponse(runs.archive(control, run))
+    return response(runs.archive(control, run))

@@ -1,15 +1,14 @@
 """What a curve must keep before a plan is accepted: finite, not negative, within the run's bounds (rule R9)."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from app.control.history import in_force, load_plan, pieces
-from app.errors import Invalid
-from app.schedules import CompiledPlan, check_finite, compile_plan
-from app.store import RevisionRow, RunRow
+from app.control.curve import Curve
+from app.errors import Invalid, escape
+from app.schedules import CompiledPlan, check_finite
+from schemas.base import Warned
 
 STEPS_WITHOUT_END = 2**20
 CHUNK = 2**16
@@ -19,30 +18,36 @@ JUMP = 0.5  # relative; a larger change at one step is worth a warning
 Json = dict[str, Any]
 
 
-def check_curve(history: Sequence[RevisionRow], start: int, bounds: Mapping[str, Json], *, pointer: str) -> None:
+def check_curve(curve: Curve, start: int, bounds: Mapping[str, Json]) -> None:
     """Raises `Invalid` with the first bad step of the curve from `start` to its end (2**20 steps where it has none)."""
-    total = load_plan(history[-1].plan).total_steps
-    stop = total if total is not None and total > start else start + STEPS_WITHOUT_END
-    stop = max(stop, history[-1].from_step + 1)
-    for row, lower, upper in pieces(history, start, stop):
-        compiled = compile_plan(load_plan(row.plan))
+    for index in range(curve.history.at(start), len(curve.history.rows)):
+        check_stretch(curve, index, start, bounds)
+
+
+def check_stretch(curve: Curve, index: int, start: int, bounds: Mapping[str, Json]) -> None:
+    """Raises `Invalid` where one revision's stretch, from `start` on, is no curve that a run can follow."""
+    rows, compiled, total = curve.history.rows, curve.compiled(index), curve.plan(index).total_steps
+    row = rows[index]
+    lower = max(start, row.from_step)
+    if index + 1 < len(rows):
+        upper = rows[index + 1].from_step
+    else:
+        upper = max(total if total is not None and total > start else start + STEPS_WITHOUT_END, row.from_step + 1)
+    if lower < upper:
         bad = check_finite(compiled, lower, upper)
         if bad is not None:
             track, step, value = bad
-            raise Invalid.at(
-                pointer, f"{track} would be {value} at step {step}; values must be finite and not negative"
-            )
-        for track, bound in bounds.items():
-            if track in compiled.base or track in compiled.derived:
-                _check_bound(compiled, track, bound, lower, upper, pointer)
+            raise Invalid.at("", f"{track} would be {value} at step {step}; values must be finite and not negative")
     for track, bound in bounds.items():
-        if bound.get("max_factor") is not None:
-            _check_factor(history, track, float(bound["max_factor"]), start, pointer)
+        if track in compiled.base or track in compiled.derived:
+            _check_bound(compiled, track, bound, lower, upper)
+            if bound.get("max_factor") is not None and index > 0 and row.from_step >= start:
+                _check_factor(curve, index, track, float(bound["max_factor"]))
 
 
-def jumps(before: Sequence[RevisionRow], after: Sequence[RevisionRow], step: int, run: RunRow) -> list[Json]:
+def jumps(before: Curve, after: Curve, step: int) -> list[Warned]:
     """A warning for each base track that changes by more than half, or to or from 0, at `step`."""
-    old, new = (compile_plan(load_plan(in_force(rows, step).plan)) for rows in (before, after))
+    old, new = (curve.compiled(curve.history.at(step)) for curve in (before, after))
     warnings = []
     for track in new.base:
         if track in old.base:
@@ -50,11 +55,11 @@ def jumps(before: Sequence[RevisionRow], after: Sequence[RevisionRow], step: int
             if abs(becomes - was) > JUMP * abs(was):
                 change = f" ({100 * (becomes / was - 1):+.4g} %)" if was else ""
                 detail = f"{track} jumps from {was:.6g} to {becomes:.6g} at step {step}{change}"
-                warnings.append({"code": "jump", "detail": detail, "pointer": f"/tracks/{track.replace('/', '~1')}"})
+                warnings.append(Warned(code="jump", detail=detail, pointer=f"/tracks/{escape(track)}"))
     return warnings
 
 
-def _check_bound(compiled: CompiledPlan, track: str, bound: Json, lower: int, upper: int, pointer: str) -> None:
+def _check_bound(compiled: CompiledPlan, track: str, bound: Json, lower: int, upper: int) -> None:
     least, most = bound.get("min"), bound.get("max")
     if least is None and most is None:
         return
@@ -64,20 +69,18 @@ def _check_bound(compiled: CompiledPlan, track: str, bound: Json, lower: int, up
             if bad.any():
                 i = int(np.argmax(bad))
                 raise Invalid.at(
-                    pointer,
-                    f"{track} would be {values[i]!s} at step {start + i}; the run's bound {name} is {bound[name]}",
+                    "", f"{track} would be {values[i]!s} at step {start + i}; the run's bound {name} is {bound[name]}"
                 )
 
 
-def _check_factor(history: Sequence[RevisionRow], track: str, most: float, start: int, pointer: str) -> None:
-    for before, row in itertools.pairwise(history):
-        old, new = compile_plan(load_plan(before.plan)), compile_plan(load_plan(row.plan))
-        if row.from_step < start or not all(track in plan.base or track in plan.derived for plan in (old, new)):
-            continue
-        was, becomes = float(old.at(track, row.from_step)[0]), float(new.at(track, row.from_step)[0])
-        if not was / most <= becomes <= was * most:
-            raise Invalid.at(
-                pointer,
-                f"{track} would change from {was:.6g} to {becomes:.6g} at step {row.from_step}; "
-                f"the run's bound max_factor is {most:g}",
-            )
+def _check_factor(curve: Curve, index: int, track: str, most: float) -> None:
+    old, new, step = curve.compiled(index - 1), curve.compiled(index), curve.history.rows[index].from_step
+    if not all(track in plan.base or track in plan.derived for plan in (old, new)):
+        return
+    was, becomes = float(old.at(track, step)[0]), float(new.at(track, step)[0])
+    if not was / most <= becomes <= was * most:
+        raise Invalid.at(
+            "",
+            f"{track} would change from {was:.6g} to {becomes:.6g} at step {step}; "
+            f"the run's bound max_factor is {most:g}",
+        )

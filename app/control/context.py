@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.control.memory import Memory
-from app.control.reports import Reports
+from app.control.cache import Cache
 from app.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The store, what memory holds of it, and the writer of reports."""
+    """The store, and what is known without it."""
 
     store: Store
-    memory: Memory
-    reports: Reports
+    cache: Cache

@@ -1,133 +1,113 @@
-"""The curve of a run (rule R1): which plan holds at which step, and how a change reshapes what is still pending.
+"""The history of a run (rule R1): which of its revisions are in force or pending in an attempt, and in which order.
 
-A history is a list of revisions in force or pending, by (from_step, number), the first one in force where the list
-starts. Each row carries the plan that holds from its step on; rows behind a change are derived again, rows before it
-never are, so that a released formula cannot reach back.
+Every beginning of a history has a key, made of the numbers and steps in it. A plan is what a history folds to
+(`app.control.curve`), and is kept by that key; so a plan cannot age: another history has another key.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from pydantic import TypeAdapter
-
-from app.errors import Invalid, LockstepError
-from app.schedules import apply_action
 from app.store import RevisionRow
-from schemas.actions import Action
-from schemas.plans import Plan
-
-ACTION: TypeAdapter[Action] = TypeAdapter(Action)
-
-Lookup = Callable[[int], RevisionRow | None]
+from schemas.actions import Action, CancelAction, CreateAction, RewindAction, RollbackAction, StoredAction
 
 
-def in_order(rows: Sequence[RevisionRow]) -> list[RevisionRow]:
-    """The rows by (from_step, number)."""
-    return sorted(rows, key=lambda row: (row.from_step, row.number))
+@dataclass(frozen=True)
+class History:
+    """Revisions in force or pending, by (from_step, posted_step, number); the first one begins the run."""
+
+    rows: tuple[RevisionRow, ...]
+
+    @staticmethod
+    def of(rows: Iterable[RevisionRow]) -> "History":
+        """The history of these revisions, in whichever order they come."""
+        return History(tuple(sorted(rows, key=lambda row: (row.from_step, row.posted_step, row.number))))
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The key of the history up to and including each revision."""
+        keys, key = [], ""
+        for row in self.rows:
+            key = hashlib.sha256(f"{key} {row.number}@{row.from_step}".encode()).hexdigest()[:32]
+            keys.append(key)
+        return tuple(keys)
+
+    @cached_property
+    def index(self) -> dict[int, int]:
+        """Where each revision stands, by its number."""
+        return {row.number: index for index, row in enumerate(self.rows)}
+
+    @cached_property
+    def lengths(self) -> dict[str, int]:
+        """The index of the last revision of each beginning, by its key."""
+        return {key: index for index, key in enumerate(self.keys)}
+
+    def at(self, step: int) -> int:
+        """The index of the revision in force at `step`, at or after the first."""
+        return bisect_right(self.rows, step, key=lambda row: row.from_step) - 1
+
+    def first(self, step: int) -> int:
+        """The index of the first revision that begins at `step` or later; the number of all where none does."""
+        return bisect_left(self.rows, step, key=lambda row: row.from_step)
+
+    def end(self, index: int, stop: int) -> int:
+        """Where the stretch of a revision ends: at the next one, at `stop` at the latest."""
+        return min(stop, self.rows[index + 1].from_step) if index + 1 < len(self.rows) else stop
+
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """(index, from, to) for each stretch of [start, stop) on which one revision is in force."""
+        for index in range(self.at(start), len(self.rows)):
+            lower, upper = max(start, self.rows[index].from_step), self.end(index, stop)
+            if lower >= stop:
+                return
+            if lower < upper:
+                yield index, lower, upper
+
+    def adding(self, row: RevisionRow) -> "History":
+        """With one more revision, slipped in front of pending ones where its step says so; a cancelled one goes."""
+        gone = row.action.revision if isinstance(row.action, CancelAction) else None
+        return History.of([*(other for other in self.rows if other.number != gone), row])
+
+    def without(self, number: int) -> "History":
+        """With a revision taken away."""
+        return History(tuple(row for row in self.rows if row.number != number))
+
+    def moving(self, numbers: Iterable[int], step: int) -> "History":
+        """With these revisions moved to another step; the step that each was posted for keeps them in order."""
+        moved = set(numbers)
+        return History.of(replace(row, from_step=step) if row.number in moved else row for row in self.rows)
+
+    def until(self, step: int) -> "History":
+        """The revisions that a rewind to `step` inherits."""
+        return History(tuple(row for row in self.rows if row.from_step <= step))
 
 
-def in_force(rows: Sequence[RevisionRow], step: int) -> RevisionRow:
-    """The revision in force at `step`, of rows in order."""
-    return [row for row in rows if row.from_step <= step][-1]
+def history_of(rows: Iterable[RevisionRow], attempt: int, newest: int | None = None) -> History:
+    """The history of an attempt out of all rows of a run, as it stood when `newest` was the newest revision.
 
-
-def pieces(rows: Sequence[RevisionRow], start: int, stop: int) -> Iterator[tuple[RevisionRow, int, int]]:
-    """(revision, from, to) for each stretch of [start, stop) on which one revision is in force."""
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
-        lower = max(start, row.from_step)
-        upper = stop if following is None else min(stop, following.from_step)
-        if lower < upper:
-            yield row, lower, upper
-
-
-def derive(rows: Sequence[RevisionRow], first: int, lookup: Lookup) -> list[RevisionRow]:
-    """The rows with the plans from index `first` (at least 1) on derived again from the one before.
-
-    `lookup` finds a revision by number for `rollback`. Raises what an action raises, naming the pending revision where
-    it is one that somebody announced before.
+    A rewind up to that attempt, or a return in it, has dropped some; a cancellation that holds takes another away.
     """
-    derived = list(rows[:first])
-    for row in rows[first:]:
-        known = {earlier.number: earlier for earlier in derived}
-
-        def plan_of(number: int, row: RevisionRow = row, known: dict[int, RevisionRow] = known) -> Plan:
-            return load_plan(_rollback_target(number, row, known, lookup).plan)
-
-        plan = _apply(load_plan(derived[-1].plan), row, plan_of)
-        derived.append(replace(row, plan=plan.to_json()))
-    return derived
-
-
-def insert(rows: Sequence[RevisionRow], row: RevisionRow, lookup: Lookup) -> tuple[list[RevisionRow], int]:
-    """The history with one more revision, slipped in front of pending ones where its step says so, and its index."""
-    ordered = in_order([*rows, row])
-    index = ordered.index(row)
-    return _derive_pending(ordered, index, row.number, lookup), index
+    holding = [
+        row
+        for row in rows
+        if row.attempt <= attempt
+        and (row.dropped_in is None or row.dropped_in > attempt)
+        and (newest is None or row.number <= newest)
+    ]
+    cancelled = {row.action.revision for row in holding if isinstance(row.action, CancelAction)}
+    return History.of(row for row in holding if row.number not in cancelled)
 
 
-def without(rows: Sequence[RevisionRow], number: int, lookup: Lookup) -> list[RevisionRow]:
-    """The history with a pending revision taken away."""
-    index = next(i for i, row in enumerate(rows) if row.number == number)
-    kept = [*rows[:index], *rows[index + 1 :]]
-    return _derive_pending(kept, index, number, lookup)
+def carried(action: StoredAction) -> Action | None:
+    """The action that changes the plan: a rewind's own one, if it has any; none for the beginning."""
+    if isinstance(action, CreateAction):
+        return None
+    return action.action if isinstance(action, RewindAction) else action
 
 
-def as_known(rows: Sequence[RevisionRow], attempt: int, newest: int, lookup: Lookup) -> list[RevisionRow]:
-    """The history of an attempt as it stood when `newest` was the newest revision, out of all rows of the run.
-
-    Later revisions are not in it, and what only they cancelled is. Plans are derived again from the first difference.
-    """
-    holding = [row for row in rows if row.attempt <= attempt and (row.dropped_in is None or row.dropped_in > attempt)]
-    present = in_order([row for row in holding if row.cancelled_by is None])
-    known = in_order([r for r in holding if r.number <= newest and (r.cancelled_by is None or r.cancelled_by > newest)])
-    same = 0
-    while same < min(len(present), len(known)) and present[same].number == known[same].number:
-        same += 1
-    return derive(known, max(same, 1), lookup)
-
-
-def load_plan(data: dict[str, Any]) -> Plan:
-    """A stored plan as a model."""
-    return Plan.model_validate(data)
-
-
-def load_action(data: dict[str, Any]) -> Action:
-    """A stored action as a model."""
-    return ACTION.validate_python(data)
-
-
-def _derive_pending(rows: list[RevisionRow], first: int, changed: int, lookup: Lookup) -> list[RevisionRow]:
-    done = rows[:first]
-    for row in rows[first:]:
-        try:
-            done = derive([*done, row], len(done), lookup)
-        except LockstepError as error:
-            if row.number != changed:
-                error.detail = (
-                    f"revision {row.number}, pending at step {row.from_step}, would no longer apply: {error.detail}"
-                )
-            raise
-    return done
-
-
-def _apply(plan: Plan, row: RevisionRow, rollback: Callable[[int], Plan]) -> Plan:
-    if row.action["kind"] == "rewind":
-        inner = row.action.get("action")
-        if inner is None:
-            return plan
-        return _apply(plan, replace(row, action=inner), rollback)
-    return apply_action(plan, load_action(row.action), row.from_step, rollback=rollback)
-
-
-def _rollback_target(number: int, row: RevisionRow, known: dict[int, RevisionRow], lookup: Lookup) -> RevisionRow:
-    target = known.get(number) or lookup(number)
-    if target is None:
-        raise Invalid.at("/revision", f"there is no revision {number}")
-    if target.cancelled_by is not None:
-        raise Invalid.at("/revision", f"revision {number} was cancelled by revision {target.cancelled_by}")
-    if (target.from_step, target.number) >= (row.from_step, row.number) and target.dropped_in is None:
-        raise Invalid.at(
-            "/revision", f"revision {number} takes effect at step {target.from_step}, not before step {row.from_step}"
-        )
-    return target
+def rests_on(action: StoredAction) -> int | None:
+    """The number of the revision that an action names and cannot do without."""
+    inner = carried(action)
+    return inner.revision if isinstance(inner, RollbackAction | CancelAction) else None

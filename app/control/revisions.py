@@ -1,38 +1,46 @@
 """Revisions: change the plan, see first what a change would do, take a pending one back, rewind (rules R1, R3, R7)."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
-import numpy as np
-
-from app.control import describe
-from app.control.checks import check_curve, jumps
+from app.control import presenters
+from app.control.changes import change
+from app.control.checks import check_curve, check_stretch, jumps
 from app.control.commit import Values
 from app.control.context import Control
-from app.control.history import in_force, insert, load_plan, pieces, without
-from app.control.leads import state_of
-from app.control.once import Answer, Key, once
-from app.control.runs import add_revision, open_run
-from app.errors import BelowHorizon, Invalid, NotFound, RevisionMismatch
+from app.control.curve import Curve
+from app.control.history import carried, history_of, rests_on
+from app.control.idempotency import Answer, Key
+from app.control.liveness import state_of
+from app.control.values import BLOCK, planned_values, sampled
+from app.errors import BelowHorizon, Invalid, LockstepError, NotFound, RevisionMismatch, RevisionNeeded
 from app.identity import Identity
-from app.schedules import compile_plan, decimate, losses
+from app.schedules import losses
 from app.store import Reader, RevisionRow, RunRow, Transaction
-from schemas.runs import RevisionCreate, RewindCreate
+from schemas.actions import Action, CancelAction, CreateAction, RewindAction, RollbackAction
+from schemas.base import Warned
+from schemas.plans import Plan
+from schemas.runs import Preview, Revision, RevisionCreate, RevisionList, RewindCreate, RewoundRun
 
-Json = dict[str, Any]
 PAGE = 1000
 PREVIEW_STEPS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A revision worked out but not yet stored: the history before and after it, and what its author should know."""
+    """A revision worked out but not yet stored: the curve before and after it, and what its author should know."""
 
     row: RevisionRow
-    before: Sequence[RevisionRow]
-    after: Sequence[RevisionRow]
-    warnings: Sequence[Json]
+    before: Curve
+    after: Curve
+    warnings: Sequence[Warned]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan from the revision on."""
+        return self.after.plan(self.after.history.index[self.row.number])
 
 
 def revise(
@@ -43,60 +51,44 @@ def revise(
     *,
     key: Key | None = None,
     if_match: int | None = None,
-) -> Answer:
-    """Append a revision (201). Raises `BelowHorizon`, `RevisionMismatch`, `Invalid`, `NotHeld`, `RunArchived`."""
-    with control.store.change() as tx:
-        run = open_run(tx, name)
+) -> Answer[Revision]:
+    """Append a revision (201).
 
-        def change() -> Answer:
-            _match(run, if_match)
-            planned = _plan(tx, run, request, identity)
-            _store(tx, run, planned)
-            stored = tx.revision(run.id, planned.row.number)
-            assert stored is not None
-            tx.add_event(
-                run,
-                "revision",
-                f"revision {stored.number}: {stored.action['kind']} from step {stored.from_step}",
-                number=stored.number,
-                from_step=stored.from_step,
-                action=stored.action["kind"],
-                reason=stored.reason,
-            )
-            return 201, describe.revision(stored) | {"warnings": list(planned.warnings)}
+    Raises `BelowHorizon`, `RevisionMismatch`, `RevisionNeeded`, `Invalid`, `NotHeld`, `RunArchived`.
+    """
 
-        answer = once(tx, name, "revisions", key, change)
-        run = tx.run(name)
-    control.memory.put(run)
-    return answer
+    def work_out(reader: Reader, run: RunRow) -> Change:
+        _match(run, if_match)
+        return _worked_out(control, reader, run, request, identity)
+
+    return change(control, name, "revisions", key, Revision, work_out, _store)
 
 
-def preview(control: Control, name: str, request: RevisionCreate, identity: Identity, *, points: int = 500) -> Json:
+def preview(control: Control, name: str, request: RevisionCreate, identity: Identity, *, points: int = 500) -> Preview:
     """What the revision would do: values before and after it from its step on; nothing is changed."""
     with control.store.read() as reader:
         run = reader.run(name)
-        planned = _plan(reader, run, request, identity)
-    start = planned.row.from_step
-    stop = min(_end(planned.before, start), start + PREVIEW_STEPS)
-    stop = max(stop, min(_end(planned.after, start), start + PREVIEW_STEPS))
-    tracks = compile_plan(load_plan(planned.row.plan)).base
-    steps = np.arange(start, stop)
-    before = {track: planned_values(planned.before, track, start, stop) for track in tracks}
-    after = {track: planned_values(planned.after, track, start, stop) for track in tracks}
-    if len(steps) > points:
-        keep = [row.from_step for row in planned.after if start <= row.from_step < stop]
-        chosen = sorted(
-            set().union(*(decimate(steps, v, points, keep).tolist() for v in (*before.values(), *after.values())))
-        )
-    else:
-        chosen = list(range(len(steps)))
-    return {
-        "from_step": start,
-        "steps": steps[chosen].tolist(),
-        "before": {track: numbers(values[chosen]) for track, values in before.items()},
-        "after": {track: numbers(values[chosen]) for track, values in after.items()},
-        "warnings": list(planned.warnings),
-    }
+        planned = _worked_out(control, reader, run, request, identity)
+        start = planned.row.from_step
+        stop = max(_end(curve, start) for curve in (planned.before, planned.after))
+        index = planned.after.history.index[planned.row.number]
+        tracks = planned.after.compiled(index).base
+
+        def read(steps: range) -> dict[tuple[str, str], Values]:
+            both = {"before": planned.before, "after": planned.after}
+            found = {when: planned_values(curve, tracks, steps) for when, curve in both.items()}
+            return {(when, track): column for when, columns in found.items() for track, column in columns.items()}
+
+        blocks = [range(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK)]
+        steps, found = sampled(read, blocks, points, [row.from_step for row in planned.after.history.rows])
+    shown = {key: array("d", column.tobytes()) for key, column in found.items()}
+    return Preview.model_construct(
+        from_step=start,
+        steps=steps.tolist(),
+        before={track: shown["before", track] for track in tracks},
+        after={track: shown["after", track] for track in tracks},
+        warnings=list(planned.warnings),
+    )
 
 
 def rewind(
@@ -107,106 +99,143 @@ def rewind(
     *,
     key: Key | None = None,
     if_match: int | None = None,
-) -> Answer:
+) -> Answer[RewoundRun]:
     """Start the next attempt at `to_step`, with an action from there if given (200: the run and what was dropped)."""
-    with control.store.change() as tx:
-        run = open_run(tx, name)
 
-        def change() -> Answer:
-            _match(run, if_match)
-            return 200, _rewind(tx, run, request, identity)
+    def work_out(reader: Reader, run: RunRow) -> Change:
+        _match(run, if_match)
+        return _rewound(control, reader, run, request, identity)
 
-        answer = once(tx, name, "rewind", key, change)
-        run = tx.run(name)
-    control.memory.put(run)
-    return answer
+    return change(control, name, "rewind", key, RewoundRun, work_out, partial(_store_rewind, control))
 
 
-def history(control: Control, name: str, *, cursor: int = 0, limit: int = PAGE, plan: bool = False) -> tuple[Json, int]:
+def history(
+    control: Control, name: str, *, cursor: int = 0, limit: int = PAGE, plan: bool = False
+) -> tuple[RevisionList, int]:
     """A page of the revisions, ascending, and the newest number (the list's ETag)."""
     with control.store.read() as reader:
         run = reader.run(name)
         rows = reader.revisions(run.id, after=cursor, limit=limit + 1)
-    return describe.page(
-        rows, limit, lambda row: describe.revision(row, plan=plan), lambda row: row.number
-    ), run.revision
+        shown = partial(_shown, control, reader, run) if plan else presenters.revision
+        items, following = presenters.page(rows, limit, shown, lambda row: row.number)
+    return RevisionList(items=items, next_cursor=following), run.revision
 
 
-def one(control: Control, name: str, number: int) -> Json:
+def one(control: Control, name: str, number: int) -> Revision:
     """One revision in full."""
     with control.store.read() as reader:
-        row = reader.revision(reader.run(name).id, number)
-    if row is None:
-        raise NotFound(f"run {name!r} has no revision {number}")
-    return describe.revision(row)
+        run = reader.run(name)
+        row = reader.revision(run.id, number)
+        if row is None:
+            raise NotFound(f"run {name!r} has no revision {number}")
+        return _shown(control, reader, run, row)
 
 
-def planned_values(history: Sequence[RevisionRow], track: str, start: int, stop: int) -> Values:
-    """The planned values of a track, base or derived, on [start, stop); nan where the plan in force lacks it."""
-    values = np.full(stop - start, np.nan)
-    for row, lower, upper in pieces(history, start, stop):
-        compiled = compile_plan(load_plan(row.plan))
-        if track in compiled.base or track in compiled.derived:
-            values[lower - start : upper - start] = compiled.values(track, lower, upper)
-    return values
+def _shown(control: Control, reader: Reader, run: RunRow, row: RevisionRow) -> Revision:
+    """A revision with the plan from its step on: in the attempt that it holds in last; none where it never holds."""
+    attempt = run.attempt if row.dropped_in is None else row.dropped_in - 1
+    curve = control.cache.curve(reader, run, attempt) if row.attempt <= attempt else None
+    index = None if curve is None else curve.history.index.get(row.number)
+    return presenters.revision(row, plan=None if curve is None or index is None else curve.plan(index))
 
 
-def numbers(values: Values) -> list[float | None]:
-    """Values for JSON: null where there is none."""
-    return [None if value != value else value for value in values.tolist()]
-
-
-def _plan(reader: Reader, run: RunRow, request: RevisionCreate, identity: Identity) -> Change:
-    """Work out a revision against the run as it is. Pending revisions behind it are derived again."""
+def _worked_out(control: Control, reader: Reader, run: RunRow, request: RevisionCreate, identity: Identity) -> Change:
+    """Work out a revision against the run as it is. Pending revisions behind it are folded again."""
     step = run.horizon if request.from_step is None else request.from_step
+    if isinstance(request.action, CancelAction) and request.from_step is not None:
+        raise Invalid.at("/from_step", "a cancel acts at once: leave `from_step` out")
     if step < run.horizon:
         raise _below(run, f"step {step} is committed already; the earliest step for a change is {run.horizon}")
-    action = request.action.to_json()
-    row = RevisionRow(run.revision + 1, run.attempt, step, action, {}, request.reason, identity.name, 0.0)
-    before = reader.curve(run.id, run.attempt, run.horizon - 1)  # what is committed, then all that is pending
+    before = control.cache.curve(reader, run)
+    row = RevisionRow(run.revision + 1, run.attempt, step, step, request.action, None, request.reason, identity.name)
     try:
-        rest: Sequence[RevisionRow] = before
-        if action["kind"] == "cancel":
-            rest = without(before, _cancellable(reader, run, action["revision"]), lambda n: reader.revision(run.id, n))
-        after, index = insert(rest, row, lambda n: reader.revision(run.id, n))
+        if isinstance(request.action, CancelAction):
+            _cancellable(reader, run, before, request.action.revision)
+        row = replace(row, plan=_elsewhere(control, reader, run, before, request.action))
+        after = before.on(before.history.adding(row))
+        _hold(run, after, row)
     except Invalid as error:
         raise error.under("/action") from None
-    check_curve(after, step, run.bounds, pointer="/action")
-    dropped = losses(load_plan(in_force(rest, step).plan), request.action)
-    warnings = [*_away(reader, run), *jumps(before, after, step, run), *(loss.model_dump() for loss in dropped)]
-    return Change(after[index], before, after, warnings)
+    index = after.history.index[row.number]
+    dropped = losses(after.plan(index - 1), request.action)
+    return Change(row, before, after, [*_away(reader, run), *jumps(before, after, step), *dropped])
 
 
-def _cancellable(reader: Reader, run: RunRow, number: int) -> int:
+def _hold(run: RunRow, curve: Curve, row: RevisionRow) -> None:
+    """Raises what the new revision breaks: its own rules, or `RevisionNeeded` where a pending one holds no more."""
+    history = curve.history
+    for index in range(max(1, history.first(row.from_step)), len(history.rows)):
+        pending = history.rows[index]
+        try:
+            curve.plan(index)
+            if index >= history.at(row.from_step):
+                check_stretch(curve, index, row.from_step, run.bounds)
+        except LockstepError as error:
+            if pending.number == row.number:
+                raise
+            detail = f"revision {pending.number}, pending at step {pending.from_step}, would no longer hold"
+            raise RevisionNeeded(f"{detail}: {error.detail}", revision=pending.number) from None
+
+
+def _cancellable(reader: Reader, run: RunRow, curve: Curve, number: int) -> None:
     row = reader.revision(run.id, number)
     if row is None:
         raise Invalid.at("/revision", f"there is no revision {number}")
-    if row.cancelled_by is not None or row.dropped_in is not None:
-        how = (
-            f"cancelled by revision {row.cancelled_by}" if row.cancelled_by else f"dropped by attempt {row.dropped_in}"
-        )
-        raise Invalid.at("/revision", f"revision {number} was {how} already")
-    if row.action["kind"] in ("create", "rewind"):
-        raise Invalid.at("/revision", f"revision {number} ({row.action['kind']}) is the run's own")
+    if row.dropped_in is not None:
+        raise Invalid.at("/revision", f"revision {number} was dropped by attempt {row.dropped_in} already")
+    if number not in curve.history.index:
+        raise Invalid.at("/revision", f"revision {number} was cancelled by revision {row.cancelled_by} already")
+    if isinstance(row.action, CreateAction | RewindAction):
+        raise Invalid.at("/revision", f"revision {number} ({row.action.kind}) is the run's own")
     if row.from_step < run.horizon:
         raise _below(
             run, f"revision {number} is in force since step {row.from_step}; only a pending one can be cancelled"
         )
-    return number
+    if isinstance(row.action, CancelAction):
+        raise Invalid.at("/revision", f"revision {number} is a cancel itself; post what it took back again")
+    for other in curve.history.rows:
+        if rests_on(other.action) == number and other.from_step >= run.horizon:
+            detail = f"revision {other.number}, pending at step {other.from_step}, goes back to it"
+            raise RevisionNeeded(f"{detail}; cancel that one first", revision=other.number)
 
 
-def _store(tx: Transaction, run: RunRow, change: Change) -> None:
-    add_revision(tx, run, change.row)
-    tx.update_run(run.id, revision=change.row.number)
-    if change.row.action["kind"] == "cancel":
-        tx.update_revision(run.id, change.row.action["revision"], cancelled_by=change.row.number)
-    known = {row.number: row for row in change.before}
-    for row in change.after:
-        if row.number in known and row.plan != known[row.number].plan:
-            tx.update_revision(run.id, row.number, plan=row.plan)
+def _elsewhere(control: Control, reader: Reader, run: RunRow, curve: Curve, action: Action | None) -> Plan | None:
+    """The plan that a rollback starts from, where that revision is not in the history but in an earlier attempt's."""
+    if not isinstance(action, RollbackAction) or action.revision in curve.history.index:
+        return None
+    number = action.revision
+    row = reader.revision(run.id, number)
+    if row is None:
+        raise Invalid.at("/revision", f"there is no revision {number}")
+    if row.dropped_reason is not None:
+        raise Invalid.at("/revision", f"revision {number} was dropped: {row.dropped_reason}")
+    if row.dropped_in is None:
+        raise Invalid.at("/revision", f"revision {number} was cancelled by revision {row.cancelled_by}")
+    earlier = control.cache.curve(reader, run, row.dropped_in - 1)
+    index = earlier.history.index.get(number)
+    if index is None:
+        raise Invalid.at("/revision", f"revision {number} was cancelled by revision {row.cancelled_by}")
+    return earlier.plan(index)
 
 
-def _rewind(tx: Transaction, run: RunRow, request: RewindCreate, identity: Identity) -> Json:
+def _store(tx: Transaction, run: RunRow, worked: Change) -> Answer[Revision]:
+    row = tx.add_revision(run.id, worked.row)
+    tx.update_run(run.id, revision=row.number)
+    if isinstance(row.action, CancelAction):
+        tx.update_revision(run.id, row.action.revision, cancelled_by=row.number)
+    tx.add_event(
+        run,
+        "revision",
+        f"revision {row.number}: {row.action.kind} from step {row.from_step}",
+        number=row.number,
+        from_step=row.from_step,
+        action=row.action.kind,
+        reason=row.reason,
+    )
+    return 201, presenters.revision(row, plan=worked.plan, warnings=list(worked.warnings))
+
+
+def _rewound(control: Control, reader: Reader, run: RunRow, request: RewindCreate, identity: Identity) -> Change:
     step = request.to_step
     if not run.start_step <= step <= run.horizon:
         raise Invalid.at(
@@ -214,30 +243,41 @@ def _rewind(tx: Transaction, run: RunRow, request: RewindCreate, identity: Ident
             f"a run can be rewound to a step from {run.start_step} (its first) to {run.horizon} (its horizon)",
             horizon=run.horizon,
         )
-    action = {"kind": "rewind", "to_step": step}
-    if request.action is not None:
-        if request.action.kind == "cancel":
-            raise Invalid.at("/action/kind", "a rewind drops every later revision; there is nothing left to cancel")
-        action["action"] = request.action.to_json()
-    curve = tx.curve(run.id, run.attempt, step)
-    dropped = [row.number for row in curve if row.from_step > step]
-    row = RevisionRow(run.revision + 1, run.attempt + 1, step, action, {}, request.reason, identity.name, 0.0)
+    if isinstance(request.action, CancelAction):
+        raise Invalid.at("/action/kind", "a rewind drops every later revision; there is nothing left to cancel")
+    given = {} if request.action is None else {"action": request.action}
+    action = RewindAction(kind="rewind", to_step=step, **given)
+    before = control.cache.curve(reader, run)
+    number, attempt = run.revision + 1, run.attempt + 1
+    kept = history_of([row for row in reader.revisions(run.id) if row.from_step <= step], run.attempt)
+    row = RevisionRow(number, attempt, step, step, action, None, request.reason, identity.name)
     try:
-        after, index = insert(curve[:1], row, lambda n: tx.revision(run.id, n))
+        row = replace(row, plan=_elsewhere(control, reader, run, before.on(kept), carried(action)))
+        after = before.on(kept.adding(row))
+        after.plan(after.history.index[number])
+        check_curve(after, step, run.bounds)
     except Invalid as error:
         raise error.under("/action") from None
-    check_curve(after, step, run.bounds, pointer="/action")
+    return Change(row, before, after, jumps(before.on(kept), after, step))
+
+
+def _store_rewind(control: Control, tx: Transaction, run: RunRow, worked: Change) -> Answer[RewoundRun]:
+    row, step = worked.row, worked.row.from_step
+    later = [other for other in tx.revisions(run.id) if other.from_step > step and other.dropped_in is None]
+    dropped = [other.number for other in later if other.number in worked.before.history.index]
     tx.end_attempt(run.id, run.attempt, run.horizon)
     tx.add_attempt(run.id, row.attempt, step)
-    for number in dropped:
-        tx.update_revision(run.id, number, dropped_in=row.attempt)
-    add_revision(tx, run, after[index])
+    for other in later:
+        tx.update_revision(run.id, other.number, dropped_in=row.attempt)
+    for number in worked.after.history.index.keys() - worked.before.history.index.keys() - {row.number}:
+        tx.update_revision(run.id, number, cancelled_by=None)  # a cancel that was dropped takes nothing back
+    row = tx.add_revision(run.id, row)
     changed = replace(run, attempt=row.attempt, horizon=step, revision=row.number, behind=False, status="active")
     tx.update_run(run.id, attempt=row.attempt, horizon=step, revision=row.number, behind=False, status="active")
     detail = f"attempt {row.attempt} starts at step {step}; {len(dropped)} revisions were dropped"
-    tx.add_event(changed, "rewind", detail, to_step=step, number=row.number, dropped=dropped, reason=request.reason)
-    warnings = jumps(curve[:1], after, step, run)
-    return describe.run(tx, changed) | {"dropped": dropped, "warnings": warnings}
+    tx.add_event(changed, "rewind", detail, to_step=step, number=row.number, dropped=dropped, reason=row.reason)
+    shown = presenters.run(tx, control.cache, changed, worked.after)
+    return 200, RewoundRun(**dict(shown), dropped=dropped, warnings=list(worked.warnings))
 
 
 def _match(run: RunRow, if_match: int | None) -> None:
@@ -252,7 +292,7 @@ def _below(run: RunRow, detail: str) -> BelowHorizon:
     return BelowHorizon(detail, earliest_step=run.horizon, horizon=run.horizon, attempt=run.attempt)
 
 
-def _away(reader: Reader, run: RunRow) -> list[Json]:
+def _away(reader: Reader, run: RunRow) -> list[Warned]:
     now = reader.now()
     rows = [row for row in reader.workers(run.id) if row.attempt == run.attempt]
     away = [row.worker for row in rows if state_of(run, row, now) in ("lagging", "lost")]
@@ -260,10 +300,10 @@ def _away(reader: Reader, run: RunRow) -> list[Json]:
         return []
     shown = ", ".join(away[:5]) + (", …" if len(away) > 5 else "")
     detail = f"{len(away)} of {len(rows)} workers have not been heard of lately ({shown})"
-    return [{"code": "workers-away", "detail": detail, "pointer": ""}]
+    return [Warned(code="workers-away", detail=detail, pointer="")]
 
 
-def _end(history: Sequence[RevisionRow], start: int) -> int:
+def _end(curve: Curve, start: int) -> int:
     """Where a preview ends: the plan's own end, or twice the way that lies behind, where it has none."""
-    total = load_plan(in_force(history, history[-1].from_step).plan).total_steps
-    return total if total is not None and total > start else 2 * start + 1000
+    total = curve.plan(len(curve.history.rows) - 1).total_steps
+    return min(total if total is not None and total > start else 2 * start + 1000, start + PREVIEW_STEPS)

@@ -1,26 +1,30 @@
 """Runs: create or find, read, list, change settings, finish, archive (PROTOCOL §2)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from app.control import describe
+from app.control import presenters
+from app.control.changes import archived
 from app.control.checks import check_curve
 from app.control.context import Control
-from app.control.once import Answer, Key, once
-from app.errors import Invalid, RunArchived, RunExists, UnknownRun
+from app.control.curve import Curve
+from app.control.history import History
+from app.control.idempotency import Answer, Key, answered, remember
+from app.errors import Invalid, RunExists, UnknownRun
 from app.identity import Identity
 from app.schedules import resolve
 from app.store import Reader, RevisionRow, RunRow, Transaction
-from schemas.runs import RunCreate, RunPatch
+from schemas.actions import CreateAction
+from schemas.runs import EventList, FoundRun, Run, RunCreate, RunList, RunPatch, Status
 
 Json = dict[str, Any]
 SHOWN = 20  # differences between two plans; whoever has more has another plan altogether
 
 
-def create(control: Control, request: RunCreate, identity: Identity, key: Key | None = None) -> Answer:
+def create(control: Control, request: RunCreate, identity: Identity, key: Key | None = None) -> Answer[FoundRun]:
     """Create a run (201), or find the one that has this name and this plan (200).
 
     Raises `RunExists` for another plan unless `if_exists` is `keep`, `RunArchived` for a closed name, and `Invalid`
@@ -29,16 +33,21 @@ def create(control: Control, request: RunCreate, identity: Identity, key: Key | 
     posted = request.plan.to_json()
     try:
         with control.store.read() as reader:
-            return 200, _existing(reader, request, posted, key)
+            return _existing(control, reader, request, posted, key)
     except UnknownRun:
         pass
     try:
         plan = resolve(request.plan)
     except Invalid as error:
         raise error.under("/plan") from None
-    first = RevisionRow(1, 1, request.start_step, {"kind": "create"}, plan.to_json(), "", identity.name, 0.0)
+    action, start = CreateAction(kind="create"), request.start_step
+    first = RevisionRow(1, 1, start, start, action, plan, "", identity.name)
+    curve = Curve(History((first,)))
     bounds = {track: bound.to_json() for track, bound in request.bounds.items()}
-    check_curve([first], request.start_step, bounds, pointer="/plan")
+    try:
+        check_curve(curve, start, bounds)
+    except Invalid as error:
+        raise error.under("/plan") from None
     with control.store.change() as tx:
         try:
             run = tx.add_run(
@@ -46,8 +55,8 @@ def create(control: Control, request: RunCreate, identity: Identity, key: Key | 
                 uid=secrets.token_hex(16),
                 status="active",
                 attempt=1,
-                start_step=request.start_step,
-                horizon=request.start_step,
+                start_step=start,
+                horizon=start,
                 revision=1,
                 last_event=0,
                 lead=0,
@@ -59,20 +68,19 @@ def create(control: Control, request: RunCreate, identity: Identity, key: Key | 
                 max_window=request.max_window,
             )
         except RunExists:  # another rank was quicker
-            return 200, _existing(tx, request, posted, key)
-
-        def change() -> Answer:
-            add_revision(tx, run, first)
-            tx.add_event(run, "run-created", f"run {run.name} starts at step {run.start_step}")
-            return 201, describe.run(tx, run)
-
-        return once(tx, request.run, "create", key, change)
+            return _existing(control, tx, request, posted, key)
+        tx.add_revision(run.id, first)
+        tx.add_event(run, "run-created", f"run {run.name} starts at step {run.start_step}")
+        answer = 201, FoundRun(**dict(presenters.run(tx, control.cache, run, curve)))
+        remember(tx, request.run, "create", key, answer)
+    return answer
 
 
-def get(control: Control, name: str) -> Json:
+def get(control: Control, name: str) -> Run:
     """One run."""
     with control.store.read() as reader:
-        return describe.run(reader, reader.run(name))
+        run = reader.run(name)
+        return presenters.run(reader, control.cache, run, control.cache.curve(reader, run))
 
 
 def find(
@@ -82,78 +90,59 @@ def find(
     labels: Mapping[str, str] | None = None,
     cursor: str | None = None,
     limit: int = 100,
-) -> Json:
+) -> RunList:
     """Runs, newest first, a page at a time."""
     if cursor is not None and not cursor.isdigit():
         raise Invalid.at("/cursor", "pass the next_cursor of the page before")
     after = None if cursor is None else int(cursor)
     with control.store.read() as reader:
         rows = reader.find_runs(status=status, labels=labels or {}, after=after, limit=limit + 1)
-        return describe.page(rows, limit, lambda row: describe.run(reader, row), lambda row: row.id)
+        page, following = presenters.page(rows, limit, lambda row: row, lambda row: row.id)
+        curves = control.cache.curves(reader, page)
+        return RunList(items=presenters.runs(reader, control.cache, page, curves), next_cursor=following)
 
 
-def patch(control: Control, name: str, request: RunPatch) -> Json:
+def patch(control: Control, name: str, request: RunPatch) -> Run:
     """Change labels, lead, window size or bounds. New bounds hold for revisions from now on."""
     values = {key: value for key, value in request.to_json().items() if value is not None}
-    with control.store.change() as tx:
-        run = open_run(tx, name)
+
+    def change(tx: Transaction, run: RunRow) -> RunRow:
+        if run.status == "archived":
+            raise archived(run)
         if values:
             tx.update_run(run.id, **values)
-            run = replace(run, **values)
             tx.add_event(run, "run-changed", f"changed: {', '.join(sorted(values))}", **values)
-        answer = describe.run(tx, run)
-    control.memory.put(run)
-    return answer
+        return replace(run, **values)
+
+    return _changed(control, name, change)
 
 
-def finish(control: Control, name: str) -> Json:
+def finish(control: Control, name: str) -> Run:
     """Mark a run as finished. It is only a mark: the next commit reopens the run (rule R10)."""
     return _mark(control, name, "finished")
 
 
-def archive(control: Control, name: str) -> Json:
+def archive(control: Control, name: str) -> Run:
     """Close a run for good. Its history stays readable and its name stays taken."""
     return _mark(control, name, "archived")
 
 
-def events(control: Control, name: str, *, after: int = 0, limit: int = 1000) -> Json:
+def events(control: Control, name: str, *, after: int = 0, limit: int = 1000) -> EventList:
     """The events of a run after the id `after`."""
     with control.store.read() as reader:
         rows = reader.events(reader.run(name).id, after=after, limit=limit + 1)
-    return describe.page(rows, limit, describe.event, lambda row: row.id)
+    items, following = presenters.page(rows, limit, presenters.event, lambda row: row.id)
+    return EventList(items=items, next_cursor=following)
 
 
-def open_run(tx: Transaction, name: str) -> RunRow:
-    """The run, locked. Raises `RunArchived` where it is closed."""
-    run = tx.lock(name)
-    if run.status == "archived":
-        raise _archived(run)
-    return run
-
-
-def add_revision(tx: Transaction, run: RunRow, row: RevisionRow) -> None:
-    """Append a revision as prepared."""
-    tx.add_revision(
-        run.id,
-        number=row.number,
-        attempt=row.attempt,
-        from_step=row.from_step,
-        action=row.action,
-        plan=row.plan,
-        reason=row.reason,
-        author=row.author,
-    )
-
-
-def _existing(reader: Reader, request: RunCreate, posted: Json, key: Key | None) -> Json:
-    """The run that has the name already. Raises `UnknownRun`, `RunArchived`, `RunExists`."""
+def _existing(control: Control, reader: Reader, request: RunCreate, posted: Json, key: Key | None) -> Answer[FoundRun]:
+    """The run of this name, or what the key was answered. Raises `UnknownRun`, `RunArchived`, `RunExists`."""
     run = reader.run(request.run)
-    if key is not None:
-        known = reader.answer(request.run, "create", key.key)
-        if known is not None and known.body_hash == key.body_hash:
-            return known.answer
+    known = answered(reader, request.run, "create", key, FoundRun)
+    if known is not None:
+        return known
     if run.status == "archived":
-        raise _archived(run)
+        raise archived(run)
     if request.if_exists != "keep" and posted != run.created_plan:
         raise RunExists(
             f"run {run.name!r} was created with another plan. To follow the plan that it has now, send "
@@ -162,33 +151,40 @@ def _existing(reader: Reader, request: RunCreate, posted: Json, key: Key | None)
             attempt=run.attempt,
             horizon=run.horizon,
         )
-    answer = describe.run(reader, run)
-    if request.if_exists == "keep":
-        answer["differences"] = list(islice(describe.differences(_resolved(request, posted), answer["plan"]), SHOWN))
-    return answer
+    found = FoundRun(**dict(presenters.run(reader, control.cache, run, control.cache.curve(reader, run))))
+    if request.if_exists != "keep":
+        return 200, found
+    differing = presenters.differences(_resolved(request), found.plan.to_json())
+    return 200, found.model_copy(update={"differences": list(islice(differing, SHOWN))})
 
 
-def _resolved(request: RunCreate, posted: Json) -> Json:
+def _resolved(request: RunCreate) -> Json:
     """The posted plan in the form in which a run has one, so that `"3%"` and `30` are no difference."""
     try:
         return resolve(request.plan).to_json()
     except Invalid:  # it will not be used
-        return posted
+        return request.plan.to_json()
 
 
-def _mark(control: Control, name: str, status: str) -> Json:
-    with control.store.change() as tx:
-        run = tx.lock(name)
+def _mark(control: Control, name: str, status: Status) -> Run:
+    def change(tx: Transaction, run: RunRow) -> RunRow:
         if run.status == "archived" and status != "archived":
-            raise _archived(run)
+            raise archived(run)
         if run.status != status:
             tx.update_run(run.id, status=status)
             run = replace(run, status=status)
             tx.add_event(run, f"run-{status}", f"run {name} was {status} at horizon {run.horizon}")
-        answer = describe.run(tx, run)
-    control.memory.put(run)
+        return run
+
+    return _changed(control, name, change)
+
+
+def _changed(control: Control, name: str, change: Callable[[Transaction, RunRow], RunRow]) -> Run:
+    """Change something of a run that is no plan, under its lock."""
+    with control.store.change() as tx:
+        run = tx.lock(name)
+        curve = control.cache.curve(tx, run)
+        run = change(tx, run)
+        answer = presenters.run(tx, control.cache, run, curve)
+    control.cache.put(run)
     return answer
-
-
-def _archived(run: RunRow) -> RunArchived:
-    return RunArchived(f"run {run.name!r} is archived; its name stays taken, use another one", uid=run.uid)

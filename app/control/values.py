@@ -1,39 +1,44 @@
 """Reading a run's curve: committed values where they are committed, planned ones beyond."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.control.commit import Values, columns
 from app.control.context import Control
-from app.control.history import load_plan
-from app.control.revisions import planned_values
-from app.control.verify import derived_tracks
+from app.control.curve import Curve
+from app.control.verification import derived_tracks
 from app.errors import Invalid, TooLarge
 from app.schedules import decimate
 from app.schedules.plot import Line, Mark, render
-from app.store import Reader, RevisionRow, RunRow, Segment
+from app.store import Reader, RunRow, Segment
 from schemas.base import MAX_STEP
+from schemas.runs import Derived, RunValues
 
-MOST_VALUES = 2_000_000
+MOST_VALUES = 2_000_000  # in an answer
+MOST_LOOKED_AT = 2**28  # values that `points` chooses from
+BLOCK = 2**16  # steps that are held at a time to choose from
+SPAN = 2**18  # committed steps that are read at a time
 PICTURE_POINTS, MOST_ATTEMPTS, MOST_MARKS = 2000, 10, 100
 BEYOND = 1000  # steps beyond the horizon, where neither the request nor the plan says how far
 
+Track = TypeVar("Track")
+Read = Callable[[range], Mapping[Track, Values]]
+"""The values of tracks at steps, nan where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """Values of [start, stop) at every `stride`-th step, or at `steps` where fewer points were asked for."""
+class Seen:
+    """A run as it was read: what an answer says of it beside the values."""
 
     run: RunRow
-    attempt: int
-    start: int
-    stop: int
-    stride: int
-    committed_until: int
-    steps: list[int] | None
-    values: dict[str, Values]
+    values: RunValues
+    curve: Curve
 
 
 def curve(
@@ -46,7 +51,7 @@ def curve(
     points: int | None = None,
     attempt: int | None = None,
     tracks: Sequence[str] | None = None,
-) -> Curve:
+) -> Seen:
     """The values of a run, by default of its base tracks from its first step to its plan's end, in its current attempt.
 
     `points` asks for min-max decimation that keeps revisions. nan where a track does not exist yet.
@@ -63,63 +68,132 @@ def curve(
         start = run.start_step if start is None else start
         if start < run.start_step:
             raise Invalid.at("/start", f"the run starts at step {run.start_step}; below it there is nothing")
-        history = reader.curve(run.id, wanted, start)
+        whole = control.cache.curve(reader, run, wanted)
         if stop is None:
-            total = load_plan(history[-1].plan).total_steps
+            total = whole.plan(len(whole.history.rows) - 1).total_steps
             stop = max(start, total or 0, horizon if total else horizon + BEYOND)
         if not start <= stop <= MAX_STEP:
             raise Invalid.at("/stop", f"stop must lie between start ({start}) and {MAX_STEP}")
-        names = _tracks(history, tracks)
-        if (stop - start) * len(names) > MOST_VALUES:
+        steps = range(start, stop, stride)
+        names = _tracks(whole, start, tracks)
+        count = len(steps) * len(names)
+        if count > (MOST_VALUES if points is None else MOST_LOOKED_AT):
             raise TooLarge(
-                f"{stop - start:,} steps of {len(names)} tracks are more than {MOST_VALUES:,} values; ask for a part"
+                f"{len(steps):,} steps of {len(names)} tracks are more than {MOST_VALUES:,} values; ask for a part, "
+                "for a wider `stride`, or for `points`"
             )
-        found = {track: planned_values(history, track, start, stop) for track in names}
-        committed = reader.segments(run.id, wanted, start, min(stop, horizon))
-        _overlay(reader, run, committed, found, start)
-    steps = np.arange(start, stop, stride)
-    values = {track: column[::stride] for track, column in found.items()}
-    chosen = None
-    if points is not None and len(steps) > points:
-        keep = [row.from_step for row in history]
-        parts = [decimate(steps, np.nan_to_num(column), points, keep).tolist() for column in values.values()]
-        chosen = sorted(set().union(*parts))
-        values = {track: column[chosen] for track, column in values.items()}
-    committed_until = max(start, min(stop, horizon))
-    shown = None if chosen is None else steps[chosen].tolist()
-    return Curve(run, wanted, start, stop, stride, committed_until, shown, values)
+        chosen, found = sampled(
+            partial(_read, reader, run, wanted, horizon, whole, names),
+            _blocks(steps, horizon),
+            len(steps) if points is None else points,
+            [row.from_step for row in whole.history.rows],
+        )
+    if len(chosen) * len(names) > MOST_VALUES:
+        raise TooLarge(f"{len(chosen):,} points of {len(names)} tracks are more than {MOST_VALUES:,} values")
+    about: dict[str, Any] = {} if len(chosen) == len(steps) else {"steps": chosen.tolist()}
+    answer = RunValues.model_construct(
+        run=run.name,
+        attempt=wanted,
+        start=start,
+        stop=stop,
+        stride=stride,
+        committed_until=max(start, min(stop, horizon)),
+        values={track: array("d", column.tobytes()) for track, column in found.items()},
+        **about,
+    )
+    return Seen(run, answer, whole)
 
 
-def _tracks(history: Sequence[RevisionRow], tracks: Sequence[str] | None) -> list[str]:
-    plans = [load_plan(row.plan) for row in history]
+def sampled(
+    read: Read[Track], blocks: Iterable[range], points: int, keep: Sequence[int]
+) -> tuple[NDArray[np.int64], dict[Track, Values]]:
+    """About `points` steps of the blocks and the values there, min-max decimated; all of them where they are no more.
+
+    The steps of `keep` stay. Only a block is held at a time, whatever the range.
+    """
+    blocks = list(blocks)
+    total = sum(map(len, blocks))
+    parts: list[tuple[NDArray[np.int64], Mapping[Track, Values]]] = []
+    for block in blocks:
+        steps, found = np.arange(block.start, block.stop, block.step), read(block)
+        parts.append(_thinned(steps, found, points * len(block) // total, keep) if total > points else (steps, found))
+    steps = np.concatenate([np.empty(0, np.int64), *(part for part, _ in parts)])
+    tracks = list(parts[0][1]) if parts else []
+    columns = {track: np.concatenate([found[track] for _, found in parts]) for track in tracks}
+    return _thinned(steps, columns, points, keep) if len(parts) > 1 and len(steps) > 2 * points else (steps, columns)
+
+
+def planned_values(curve: Curve, tracks: Sequence[str], steps: range) -> dict[str, Values]:
+    """The planned values of tracks, base or derived; nan where the plan in force lacks one."""
+    found = {track: np.full(len(steps), np.nan) for track in tracks}
+    for _, compiled, lower, upper in curve.pieces(steps.start, steps[-1] + 1) if steps else ():
+        where, part = _within(steps, lower, upper)
+        for track, column in found.items():
+            if part and (track in compiled.base or track in compiled.derived):
+                column[where] = compiled.values(track, part.start, part[-1] + 1, steps.step)
+    return found
+
+
+def _thinned(
+    steps: NDArray[np.int64], found: Mapping[Track, Values], points: int, keep: Sequence[int]
+) -> tuple[NDArray[np.int64], dict[Track, Values]]:
+    share = max(2, points // max(1, len(found)))
+    chosen = np.empty(0, np.intp)
+    for column in found.values():
+        chosen = np.union1d(chosen, decimate(steps, np.nan_to_num(column), share, keep))
+    return steps[chosen], {track: column[chosen] for track, column in found.items()}
+
+
+def _blocks(steps: range, horizon: int) -> Iterator[range]:
+    """The steps, a part at a time: as many as may be held, and below the horizon as far as may be read."""
+    first = 0
+    while first < len(steps):
+        most = max(1, SPAN // steps.step) if steps[first] < horizon else BLOCK
+        yield steps[first : first + min(most, BLOCK)]
+        first += min(most, BLOCK)
+
+
+def _within(steps: range, lower: int, upper: int) -> tuple[slice, range]:
+    """Which of the steps lie in [lower, upper)."""
+    first, stop = (max(0, -(-(edge - steps.start) // steps.step)) for edge in (lower, upper))
+    return slice(first, min(stop, len(steps))), steps[first:stop]
+
+
+def _read(
+    reader: Reader, run: RunRow, attempt: int, horizon: int, curve: Curve, tracks: Sequence[str], steps: range
+) -> dict[str, Values]:
+    """The values of tracks at a block of steps: planned, and over them what is committed."""
+    found = planned_values(curve, tracks, steps)
+    segments = reader.segments(run.id, attempt, steps.start, min(steps[-1] + 1, horizon))
+    plans = reader.plans(run.id, list({segment.history for segment in segments}))
+    derived = {history: derived_tracks(plan) for history, plan in plans.items()}
+    for segment in segments:
+        where, part = _within(steps, segment.start, segment.stop)
+        if part:
+            inner = slice(part.start - segment.start, part[-1] + 1 - segment.start, steps.step)
+            for track, column in found.items():
+                column[where] = _committed(segment, derived[segment.history], track)[inner]
+    return found
+
+
+def _committed(segment: Segment, derived: Mapping[str, Derived], track: str) -> Values:
+    times = derived.get(track)
+    of = track if times is None else times.of
+    if of not in segment.tracks:
+        return np.full(segment.stop - segment.start, np.nan)
+    column: Values = columns(segment)[segment.tracks.index(of)]
+    return column if times is None else times.times * column
+
+
+def _tracks(curve: Curve, start: int, tracks: Sequence[str] | None) -> list[str]:
+    plans = [curve.plan(index) for index in range(curve.history.at(start), len(curve.history.rows))]
     every = {name for plan in plans for name in plan.tracks}
-    base = {name for plan in plans for name, spec in plan.tracks.items() if spec.kind != "track"}
     if tracks is None:
-        return sorted(base)
+        return sorted({name for plan in plans for name, spec in plan.tracks.items() if spec.kind != "track"})
     for track in tracks:
         if track not in every:
             raise Invalid.at("/tracks", f"the run has no track {track!r}; it has {', '.join(sorted(every)[:20])}")
     return list(tracks)
-
-
-def _overlay(reader: Reader, run: RunRow, segments: Sequence[Segment], values: dict[str, Values], start: int) -> None:
-    """Put the committed bytes over the planned values."""
-    derived = {}
-    for number in {segment.revision for segment in segments}:
-        row = reader.revision(run.id, number)
-        assert row is not None
-        derived[number] = derived_tracks(row.plan)
-    for segment in segments:
-        lower = max(start, segment.start)
-        part = columns(segment)[:, lower - segment.start :]
-        for track, column in values.items():
-            of, times = derived[segment.revision].get(track, (track, None))
-            where = column[lower - start : segment.stop - start]
-            if of not in segment.tracks:
-                where[:] = np.nan
-            else:
-                row_values = part[segment.tracks.index(of), : len(where)]
-                where[:] = row_values if times is None else times * row_values
 
 
 def picture(control: Control, name: str, kind: str, *, track: str = "lr", log: bool = False, **about: Any) -> bytes:
@@ -128,13 +202,13 @@ def picture(control: Control, name: str, kind: str, *, track: str = "lr", log: b
     `about` is what `curve` takes to choose steps. Raises as `curve`, and `Unavailable` where matplotlib is missing.
     """
     newest = curve(control, name, tracks=[track], points=PICTURE_POINTS, **about)
-    shown = range(max(1, newest.attempt - MOST_ATTEMPTS + 1), newest.attempt)
+    shown = range(max(1, newest.values.attempt - MOST_ATTEMPTS + 1), newest.values.attempt)
     older = [curve(control, name, **{**about, "attempt": one}, tracks=[track], points=PICTURE_POINTS) for one in shown]
     lines = []
-    for one in (*older, newest):
+    for one in (*(seen.values for seen in older), newest.values):
         steps = one.steps or range(one.start, one.stop, one.stride)
-        lines.append(Line(f"attempt {one.attempt}", steps, one.values[track], planned_from=one.committed_until))
-    with control.store.read() as reader:
-        rows = reader.curve(newest.run.id, newest.attempt, newest.start)
-    marks = [Mark(row.from_step, f"{row.number} {row.action['kind']}") for row in rows if row.number > 1]
+        column = np.frombuffer(one.values[track])
+        lines.append(Line(f"attempt {one.attempt}", steps, column, planned_from=one.committed_until))
+    rows = newest.curve.history.rows[newest.curve.history.at(newest.values.start) :]
+    marks = [Mark(row.from_step, f"{row.number} {row.action.kind}") for row in rows if row.number > 1]
     return render(lines, marks=marks[-MOST_MARKS:], log=log, title=f"{name}: {track}", value=track, kind=kind)

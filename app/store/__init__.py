@@ -1,4 +1,4 @@
-"""Where runs are kept: one SQL implementation, two dialects.
+"""Where runs are kept: one SQL implementation for SQLite and PostgreSQL.
 
 The contract, for every database:
 
@@ -7,8 +7,8 @@ The contract, for every database:
 - **One writer a run.** The block locks the run's row (`lock`) before it reads anything else, so that everything read
   inside it is the newest there is. Blocks on different runs may or may not run side by side.
 - **Ordered.** Revision numbers and event ids count 1, 2, 3, … per run and are given under that lock.
-- **Append-only.** Segments are never updated or deleted. Of a revision only the marks `cancelled_by` and `dropped_in`,
-  and while it is pending `from_step` and `plan`, can change.
+- **Append-only.** Segments and plans are never updated or deleted. Of a revision only the marks `cancelled_by`,
+  `dropped_in` and `dropped_reason`, and while it is pending `from_step`, can change.
 - **One clock.** Times are the database's, in seconds since 1970.
 
 Not promised: the order in which waiting writers get the lock, and what a read outside `change` sees of a change that

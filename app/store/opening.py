@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from app.store.dialects import StoreError
+from app.store.engines import StoreError
 
 Result = TypeVar("Result")
 

@@ -1,23 +1,38 @@
 """The store: every SQL statement of Lockstep. The contract stands in `app.store`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import alembic.command
 import alembic.config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, case, insert, or_, select, update
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from app.errors import RunExists, Unavailable, UnknownRun
-from app.store.dialects import StoreError, dialect_of
+from app.store.engines import StoreError, database_of
 from app.store.opening import in_words
 from app.store.records import (
     AnswerRow,
@@ -30,8 +45,11 @@ from app.store.records import (
     UnverifiedRow,
     WorkerRow,
 )
-from app.store.tables import answers, attempts, events, revisions, runs, segments, unverified, workers
+from app.store.tables import answers, attempts, events, plans, revisions, runs, segments, unverified, workers
+from schemas.actions import StoredAction
+from schemas.plans import Plan
 
+ACTION: TypeAdapter[StoredAction] = TypeAdapter(StoredAction)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -42,6 +60,12 @@ def _columns(table: Table, record: type[Any]) -> list[Any]:
 RUN, ATTEMPT, REVISION = _columns(runs, RunRow), _columns(attempts, AttemptRow), _columns(revisions, RevisionRow)
 SEGMENT, WORKER, EVENT = _columns(segments, Segment), _columns(workers, WorkerRow), _columns(events, EventRow)
 UNVERIFIED, ANSWER = _columns(unverified, UnverifiedRow), _columns(answers, AnswerRow)
+
+
+REVISION_FIELDS = [column.key for column in REVISION]
+MOST_NAMES = 10_000  # in one question
+
+Record = TypeVar("Record")
 
 
 class Reader:
@@ -75,40 +99,44 @@ class Reader:
 
     def attempts(self, run_id: int) -> list[AttemptRow]:
         """All attempts of a run, the first one first."""
-        query = select(*ATTEMPT).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
-        return [AttemptRow(*row) for row in self._connection.execute(query)]
+        return self.attempts_of([run_id])[run_id]
+
+    def attempts_of(self, run_ids: Sequence[int]) -> dict[int, list[AttemptRow]]:
+        """All attempts of runs, the first one first."""
+        query = select(attempts.c.run_id, *ATTEMPT).where(attempts.c.run_id.in_(run_ids)).order_by(attempts.c.attempt)
+        return self._by_run(query, run_ids, lambda row: AttemptRow(*row))
 
     def revision(self, run_id: int, number: int) -> RevisionRow | None:
         """One revision by its number."""
         query = select(*REVISION).where(revisions.c.run_id == run_id, revisions.c.number == number)
         row = self._connection.execute(query).one_or_none()
-        return None if row is None else RevisionRow(*row)
+        return None if row is None else _revision(row)
 
-    def revisions(self, run_id: int, *, after: int = 0, limit: int = 1_000_000) -> list[RevisionRow]:
+    def revisions(self, run_id: int, *, after: int = 0, limit: int | None = None) -> list[RevisionRow]:
         """All revisions, dropped and cancelled ones too, by number, from the one after `after` on."""
         query = select(*REVISION).where(revisions.c.run_id == run_id, revisions.c.number > after)
         query = query.order_by(revisions.c.number).limit(limit)
-        return [RevisionRow(*row) for row in self._connection.execute(query)]
+        return [_revision(row) for row in self._connection.execute(query)]
 
-    def curve(self, run_id: int, attempt: int, start: int) -> list[RevisionRow]:
-        """The revisions that make the curve of an attempt from `start` on, by (from_step, number).
+    def revisions_of(self, run_ids: Sequence[int]) -> dict[int, list[RevisionRow]]:
+        """All revisions of runs, by number."""
+        query = select(revisions.c.run_id, *REVISION).where(revisions.c.run_id.in_(run_ids))
+        return self._by_run(query.order_by(revisions.c.number), run_ids, _revision)
 
-        First the one in force at `start`, then every later one. Cancelled ones are not in it, nor those that a rewind
-        up to that attempt dropped.
-        """
-        holds = and_(
-            revisions.c.run_id == run_id,
-            revisions.c.attempt <= attempt,
-            revisions.c.cancelled_by.is_(None),
-            or_(revisions.c.dropped_in.is_(None), revisions.c.dropped_in > attempt),
-        )
-        order = (revisions.c.from_step, revisions.c.number)
-        before = (
-            select(*REVISION).where(holds, revisions.c.from_step <= start).order_by(*(c.desc() for c in order)).limit(1)
-        )
-        later = select(*REVISION).where(holds, revisions.c.from_step > start).order_by(*order)
-        rows = [*self._connection.execute(before), *self._connection.execute(later)]
-        return [RevisionRow(*row) for row in rows]
+    def plans(self, run_id: int, histories: Sequence[str]) -> dict[str, Plan]:
+        """The plans that are kept of these histories, by their keys."""
+        query = select(plans.c.history, plans.c.plan).where(plans.c.run_id == run_id, plans.c.history.in_(histories))
+        return {history: Plan.model_validate(plan) for history, plan in self._connection.execute(query)}
+
+    def plans_of(self, histories: Mapping[int, Sequence[str]]) -> dict[int, dict[str, Plan]]:
+        """The plans that are kept of these histories, for each run's id."""
+        keys = [key for wanted in histories.values() for key in wanted]
+        query = select(plans.c.run_id, plans.c.history, plans.c.plan).where(plans.c.run_id.in_(histories))
+        found = self._by_run(query.where(plans.c.history.in_(keys)), list(histories), tuple)
+        return {
+            run_id: {key: Plan.model_validate(plan) for key, plan in rows if key in histories[run_id]}
+            for run_id, rows in found.items()
+        }
 
     def segments(self, run_id: int, attempt: int, start: int, stop: int) -> list[Segment]:
         """The committed segments of [start, stop) as an attempt sees them, in order: its own, and below its first step
@@ -128,37 +156,59 @@ class Reader:
             upper = min(upper, row.from_step)
         return found[::-1]
 
-    def workers(self, run_id: int) -> list[WorkerRow]:
-        """All workers of a run, by name."""
+    def workers(self, run_id: int, names: Sequence[str] | None = None) -> list[WorkerRow]:
+        """The workers of a run, by name; all of them, or those that are named."""
         query = select(*WORKER).where(workers.c.run_id == run_id).order_by(workers.c.worker)
-        return [WorkerRow(*row) for row in self._connection.execute(query)]
+        if names is None:
+            return [WorkerRow(*row) for row in self._connection.execute(query)]
+        parts = [names[first : first + MOST_NAMES] for first in range(0, len(names), MOST_NAMES)]
+        found = (self._connection.execute(query.where(workers.c.worker.in_(part))) for part in parts)
+        return [WorkerRow(*row) for rows in found for row in rows]
 
-    def worker(self, run_id: int, worker: str) -> WorkerRow | None:
-        """One worker by its name."""
-        query = select(*WORKER).where(workers.c.run_id == run_id, workers.c.worker == worker)
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else WorkerRow(*row)
+    def silent(self, run_ids: Sequence[int], since: float) -> dict[int, list[WorkerRow]]:
+        """The workers of runs that left, or were not heard of since then."""
+        query = select(workers.c.run_id, *WORKER).where(workers.c.run_id.in_(run_ids))
+        query = query.where(or_(workers.c.gone, workers.c.seen_at < since)).order_by(workers.c.worker)
+        return self._by_run(query, run_ids, lambda row: WorkerRow(*row))
 
-    def unverified(self, run_id: int) -> list[UnverifiedRow]:
-        """All unverified ranges of a run."""
-        query = select(*UNVERIFIED).where(unverified.c.run_id == run_id).order_by(unverified.c.start)
-        return [UnverifiedRow(*row) for row in self._connection.execute(query)]
+    def unverified(
+        self, run_ids: Sequence[int], *, worker: str | None = None, reason: str | None = None
+    ) -> dict[int, list[UnverifiedRow]]:
+        """The marked ranges of runs; of one worker, or for one reason."""
+        query = select(unverified.c.run_id, *UNVERIFIED).where(unverified.c.run_id.in_(run_ids))
+        for column, wanted in ((unverified.c.worker, worker), (unverified.c.reason, reason)):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        return self._by_run(query.order_by(unverified.c.start), run_ids, lambda row: UnverifiedRow(*row))
 
     def events(self, run_id: int, *, after: int = 0, limit: int = 1000) -> list[EventRow]:
         """Events by id, from the one after `after` on."""
         query = select(*EVENT).where(events.c.run_id == run_id, events.c.id > after).order_by(events.c.id).limit(limit)
         return [EventRow(*row) for row in self._connection.execute(query)]
 
-    def alarms(self, run_id: int, attempt: int, limit: int = 20) -> list[EventRow]:
-        """The newest alarms of an attempt, newest first."""
-        query = select(*EVENT).where(events.c.run_id == run_id, events.c.alarm, events.c.attempt == attempt)
-        return [EventRow(*row) for row in self._connection.execute(query.order_by(events.c.id.desc()).limit(limit))]
+    def alarms(self, rows: Sequence[RunRow], limit: int = 20) -> dict[int, list[EventRow]]:
+        """The newest alarms of the present attempt of runs, newest first."""
+        rank = func.row_number().over(partition_by=events.c.run_id, order_by=events.c.id.desc()).label("rank")
+        present = and_(events.c.run_id == runs.c.id, events.c.attempt == runs.c.attempt, events.c.alarm)
+        ids = [row.id for row in rows]
+        ranked = select(events.c.run_id, *EVENT, rank).join(runs, present).where(runs.c.id.in_(ids)).subquery()
+        query = select(ranked.c.run_id, *(ranked.c[column.key] for column in EVENT)).where(ranked.c.rank <= limit)
+        return self._by_run(query.order_by(ranked.c.id.desc()), ids, lambda row: EventRow(*row))
 
     def answer(self, run: str, call: str, key: str) -> AnswerRow | None:
         """What this idempotency key was answered, if it was used."""
         query = select(*ANSWER).where(answers.c.run == run, answers.c.call == call, answers.c.key == key)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else AnswerRow(*row)
+
+    def _by_run(
+        self, query: Select[Any], run_ids: Sequence[int], make: Callable[[Any], Record]
+    ) -> dict[int, list[Record]]:
+        """What a query finds, whose first column is the run's id, by run."""
+        found: dict[int, list[Record]] = {run_id: [] for run_id in run_ids}
+        for run_id, *row in self._connection.execute(query):
+            found[run_id].append(make(row))
+        return found
 
 
 class Transaction(Reader):
@@ -197,14 +247,22 @@ class Transaction(Reader):
         where = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)
         self._connection.execute(update(attempts).where(where).values(horizon=horizon))
 
-    def add_revision(self, run_id: int, **values: Any) -> None:
-        """Append a revision. The number is the caller's, given under the run's lock."""
-        self._connection.execute(insert(revisions).values(run_id=run_id, created_at=self._clock, **values))
+    def add_revision(self, run_id: int, row: RevisionRow) -> RevisionRow:
+        """Append a revision, and give it back as it stands. The number is the caller's, given under the run's lock."""
+        values = {column.key: getattr(row, column.key) for column in REVISION}
+        values |= {"action": row.action.to_json(), "plan": row.plan and row.plan.to_json(), "created_at": self._clock}
+        created = insert(revisions).values(run_id=run_id, **values).returning(revisions.c.created_at)
+        return replace(row, created_at=self._connection.execute(created).scalar_one())
 
     def update_revision(self, run_id: int, number: int, **values: Any) -> None:
-        """Mark a revision (`cancelled_by`, `dropped_in`) or, while it is pending, move it or give it its new plan."""
+        """Mark a revision (`cancelled_by`, `dropped_in`, `dropped_reason`) or, while it is pending, move it."""
         where = and_(revisions.c.run_id == run_id, revisions.c.number == number)
         self._connection.execute(update(revisions).where(where).values(**values))
+
+    def add_plan(self, run_id: int, history: str, plan: Plan) -> None:
+        """Keep the plan that a history folds to. Keeping it again changes nothing."""
+        statement = self._insert(plans).values(run_id=run_id, history=history, plan=plan.to_json())
+        self._connection.execute(statement.on_conflict_do_nothing())
 
     def add_segments(self, run_id: int, rows: Iterable[Segment]) -> None:
         """Commit values. A step of an attempt that has a value already is refused by the primary key."""
@@ -213,8 +271,7 @@ class Transaction(Reader):
 
     def put_workers(self, run_id: int, rows: Sequence[WorkerRow]) -> None:
         """Remember workers as they are now; `seen_at` is set to the database's clock."""
-        make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        statement = make(workers).values(seen_at=self._clock)
+        statement = self._insert(workers).values(seen_at=self._clock)
         changed = {column.name: statement.excluded[column.name] for column in workers.c if not column.primary_key}
         statement = statement.on_conflict_do_update(index_elements=["run_id", "worker"], set_=changed)
         values = [{"run_id": run_id, **asdict(row)} for row in rows]
@@ -222,28 +279,43 @@ class Transaction(Reader):
             del one["seen_at"]
         self._connection.execute(statement, values)
 
-    def touch_worker(self, run_id: int, row: WorkerRow) -> None:
-        """Move a known worker forward without the run's lock. Another instance or attempt, in the meantime, stands."""
-        where = and_(
+    def touch_worker(self, run_id: int, row: WorkerRow) -> bool:
+        """Move a known worker forward without the run's lock; whether it is there.
+
+        Another instance or attempt stands, and so does a good-bye.
+        """
+        same = (
             workers.c.run_id == run_id,
             workers.c.worker == row.worker,
             workers.c.attempt == row.attempt,
             workers.c.instance.is_not_distinct_from(row.instance),
+            workers.c.gone.is_(False),
         )
-        verified = case(
-            (workers.c.verified_until > row.verified_until, workers.c.verified_until), else_=row.verified_until
-        )
-        values = {"step": row.step, "step_seconds": row.step_seconds, "gone": row.gone, "seen_at": self._clock}
-        self._connection.execute(update(workers).where(where).values(verified_until=verified, **values))
+        forward = {
+            name: case((workers.c[name] > getattr(row, name), workers.c[name]), else_=getattr(row, name))
+            for name in ("verified_until", "given")
+        }
+        values = {"step": row.step, "step_seconds": row.step_seconds, "seen_at": self._clock, **forward}
+        return self._connection.execute(update(workers).where(*same).values(values)).rowcount == 1
+
+    def clamp_seen(self) -> None:
+        """No worker was seen later than now, whatever the clock said then."""
+        self._connection.execute(update(workers).where(workers.c.seen_at > self._clock).values(seen_at=self._clock))
 
     def add_unverified(self, run_id: int, row: UnverifiedRow) -> None:
-        """Mark steps of a worker as unverified. Marking the same range again changes nothing."""
-        values = asdict(row)
-        known = select(unverified.c.run_id).where(
-            unverified.c.run_id == run_id, *(unverified.c[key] == value for key, value in values.items())
-        )
-        if self._connection.execute(known).first() is None:
-            self._connection.execute(insert(unverified).values(run_id=run_id, **values))
+        """Mark steps of a worker as unverified; the same range again changes nothing, or makes it a mismatch."""
+        statement = self._insert(unverified).values(run_id=run_id, **asdict(row))
+        if row.reason == "unreported":
+            self._connection.execute(statement.on_conflict_do_nothing())
+        else:
+            keys = list(unverified.primary_key)
+            mended = statement.on_conflict_do_update(index_elements=keys, set_={"reason": row.reason})
+            self._connection.execute(mended)
+
+    def remove_unverified(self, run_id: int, row: UnverifiedRow) -> None:
+        """Take a mark back."""
+        where = (unverified.c[key] == value for key, value in asdict(row).items())
+        self._connection.execute(delete(unverified).where(unverified.c.run_id == run_id, *where))
 
     def add_event(self, run: RunRow, type_: str, detail: str, *, alarm: bool = False, **data: Any) -> None:
         """Append an event under the run's lock, in the run's present attempt."""
@@ -262,14 +334,19 @@ class Transaction(Reader):
         values = {"run": run, "call": call, "key": key, "body_hash": body_hash, "status": status, "answer": answer}
         self._connection.execute(insert(answers).values(at=self._clock, **values))
 
+    def _insert(self, table: Table) -> Any:
+        """An insert that may say what to do on a conflict, which SQL leaves to each database."""
+        make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        return make(table)
+
 
 class Store:
     """A database with the current schema. Thread-safe; see `app.store` for the contract."""
 
     def __init__(self, url: str) -> None:
         """Raises `StoreError` where the database cannot be used, or has another schema than this release."""
-        self._dialect = dialect_of(make_url(url))
-        self._engine = self._dialect.engine()
+        self._database = database_of(make_url(url))
+        self._engine = self._database.engine()
         try:
             self._check_schema(url)
         except BaseException:
@@ -279,8 +356,8 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """A snapshot to read from. Raises `Unavailable` where the database does not answer."""
-        with _answering(), self._engine.connect() as connection, connection.begin():
-            yield Reader(connection, self._dialect.clock())
+        with _answering(), self._engine.connect() as connection, self._database.reading(connection):
+            yield Reader(connection, self._database.clock())
 
     @contextmanager
     def change(self) -> Iterator[Transaction]:
@@ -288,8 +365,8 @@ class Store:
 
         Raises `Unavailable` where the database does not answer; whether a commit came through is not known then.
         """
-        with _answering(), self._engine.connect() as connection, self._dialect.changing(connection):
-            yield Transaction(connection, self._dialect.clock())
+        with _answering(), self._engine.connect() as connection, self._database.changing(connection):
+            yield Transaction(connection, self._database.clock())
 
     def ping(self) -> None:
         """Raises `Unavailable` where the database does not answer."""
@@ -299,7 +376,7 @@ class Store:
     def close(self) -> None:
         """Give everything back. The store cannot be used afterwards."""
         self._engine.dispose()
-        self._dialect.close()
+        self._database.close()
 
     def _check_schema(self, url: str) -> None:
         with self._engine.connect() as connection:
@@ -310,13 +387,13 @@ class Store:
             return
         if present is not None:
             known.get_revision(present)  # raises where it is none of ours
-        if not self._dialect.upgrades_itself:
+        if not self._database.upgrades_itself:
             shown = make_url(url).render_as_string(hide_password=True)
             raise StoreError(
                 f"the database {shown} has schema {present or 'none'}, this release needs {wanted}; "
                 f"run: lockstep-server db upgrade --database-url {shown}"
             )
-        with self._engine.connect() as connection, self._dialect.changing(connection):
+        with self._engine.connect() as connection, self._database.changing(connection):
             _upgrade(connection)
 
 
@@ -337,14 +414,14 @@ def open_store(url: str) -> Store:
 @in_words
 def upgrade(url: str) -> None:
     """Bring a database to the schema of this release. Keeps what is in it; does nothing where it is current."""
-    dialect = dialect_of(make_url(url))
-    engine = dialect.engine()
+    database = database_of(make_url(url))
+    engine = database.engine()
     try:
-        with engine.connect() as connection, dialect.changing(connection):
+        with engine.connect() as connection, database.changing(connection):
             _upgrade(connection)
     finally:
         engine.dispose()
-        dialect.close()
+        database.close()
 
 
 def _upgrade(connection: Connection) -> None:
@@ -360,9 +437,15 @@ def _run(row: Row[*tuple[Any, ...]] | None, name: str) -> RunRow:
     return RunRow(*row)
 
 
+def _revision(row: Sequence[Any]) -> RevisionRow:
+    values = dict(zip(REVISION_FIELDS, row, strict=True))
+    action, plan = ACTION.validate_python(values.pop("action")), values.pop("plan")
+    return RevisionRow(**values, action=action, plan=plan and Plan.model_validate(plan))
+
+
 def _segment(row: Row[*tuple[Any, ...]]) -> Segment:
-    attempt, start, stop, revision, tracks, data = row
-    return Segment(attempt, start, stop, revision, tuple(tracks), bytes(data))
+    attempt, start, stop, revision, history, tracks, data = row
+    return Segment(attempt, start, stop, revision, history, tuple(tracks), bytes(data))
 
 
 def _cut(segment: Segment, stop: int) -> Segment:
@@ -371,7 +454,7 @@ def _cut(segment: Segment, stop: int) -> Segment:
         return segment
     length, kept = (segment.stop - segment.start) * 8, (stop - segment.start) * 8
     data = b"".join(segment.data[i * length : i * length + kept] for i in range(len(segment.tracks)))
-    return Segment(segment.attempt, segment.start, stop, segment.revision, segment.tracks, data)
+    return replace(segment, stop=stop, data=data)
 
 
 __all__: Sequence[str] = ("Reader", "Store", "Transaction", "open_store", "upgrade")

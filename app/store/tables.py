@@ -29,6 +29,7 @@ runs = Table(
     Column("start_step", BigInteger, nullable=False),
     Column("horizon", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("moves", Integer, nullable=False, server_default="0"),
     Column("last_event", Integer, nullable=False),
     Column("lead", Integer, nullable=False),
     Column("behind", Boolean, nullable=False),
@@ -62,6 +63,7 @@ revisions = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("attempt", Integer, nullable=False),
     Column("from_step", BigInteger, nullable=False),
+    Column("posted_step", BigInteger, nullable=False, server_default="0"),
     Column("action", JSON, nullable=False),
     Column("plan", JSON, nullable=False),
     Column("reason", Text, nullable=False),
@@ -69,7 +71,16 @@ revisions = Table(
     Column("created_at", Float, nullable=False),
     Column("cancelled_by", Integer),
     Column("dropped_in", Integer),
+    Column("dropped_reason", Text),
     Index("revisions_by_step", "run_id", "from_step", "number"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    _run_id(),
+    Column("history", String(40), primary_key=True),
+    Column("plan", JSON, nullable=False),
 )
 
 segments = Table(
@@ -80,6 +91,7 @@ segments = Table(
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("stop", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("history", String(40), nullable=False, server_default=""),
     Column("tracks", JSON, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
@@ -96,6 +108,7 @@ workers = Table(
     Column("step_seconds", Float),
     Column("seen_at", Float, nullable=False),
     Column("verified_until", BigInteger, nullable=False),
+    Column("given", BigInteger, nullable=False, server_default="0"),
     Column("gone", Boolean, nullable=False),
 )
 
@@ -107,6 +120,7 @@ unverified = Table(
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("stop", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", String(32), nullable=False, server_default="unreported"),
 )
 
 events = Table(

@@ -71,13 +71,15 @@ def control(service: Service, record: Record) -> None:
 
 def work(service: Service, record: Record, worker: str) -> None:
     """Ask for window after window, as a job would, and report the values; no step may ever show a second value."""
-    step, verified = 0, 0
+    step, verified, uid = 0, 0, None
     with httpx.Client(base_url=service.url, timeout=10) as client:
         while not record.stop.is_set():
             held = [record.values[i] for i in range(verified, step)]
             crc = zlib.crc32(struct.pack(f"<{len(held)}d", *held))
             body: dict[str, Any] = {"worker": worker, "step": step, "step_seconds": 0.001}
-            body["applied"] = {"start": verified, "stop": step, "tracks": ["lr"], "crc32": crc}
+            if uid is not None:
+                body |= {"uid": uid, "attempt": 1}
+                body["applied"] = {"start": verified, "stop": step, "tracks": ["lr"], "crc32": crc}
             answer = until_answered(
                 lambda body=body: client.post("/v1/runs/kill/windows", json=body, headers=OCTETS)  # type: ignore[misc]
             )
@@ -87,7 +89,7 @@ def work(service: Service, record: Record, worker: str) -> None:
             verified = int(answer.headers["lockstep-verified-until"])
             assert verified >= record.verified_until.get(worker, 0), "an acknowledged report was lost"
             record.verified_until[worker] = verified
-            step = int(answer.headers["lockstep-stop"])
+            step, uid = int(answer.headers["lockstep-stop"]), answer.headers["lockstep-uid"]
 
 
 @pytest.mark.timeout(600)

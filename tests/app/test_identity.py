@@ -17,4 +17,4 @@ def test_the_author_of_a_revision_is_who_sent_it(store: Store) -> None:
     revisions.preview(control, name, hold, Identity("nobody"))
     revisions.rewind(control, name, RewindCreate.model_validate({"to_step": 0}), Identity("edsger"))
     listed, _ = revisions.history(control, name)
-    assert [one["author"] for one in listed["items"]] == ["ada", "grace", "edsger"]
+    assert [one.author for one in listed.items] == ["ada", "grace", "edsger"]

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from app.control import revisions, runs, windows
+from app.control import revisions, runs, windows, workers
+from app.control.cache import Cache
 from app.control.context import Control
-from app.control.memory import Memory
-from app.control.reports import Reports
 from app.identity import ANONYMOUS
 from app.store import Store
-from schemas.runs import RevisionCreate, RewindCreate, RunCreate, WindowRequest
+from schemas.runs import RevisionCreate, RewindCreate, RunCreate, Window, WindowRequest
 
+CLAIMS = {"seen", "fallback", "applied", "group", "leaving"}
 LINEAR = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 1000}
 
 
@@ -29,39 +29,43 @@ class Run:
     def create(self, schedule: dict[str, Any] | None = None, total: int | None = 1000, **more: Any) -> dict[str, Any]:
         plan = {"tracks": {"lr": schedule or LINEAR}, "total_steps": total}
         request = RunCreate.model_validate({"run": self.name, "plan": plan, **more})
-        return runs.create(self.control, request, ANONYMOUS)[1]
+        return runs.create(self.control, request, ANONYMOUS)[1].to_json()
 
     def revise(self, action: dict[str, Any], from_step: int | None = None, **more: Any) -> dict[str, Any]:
         request = RevisionCreate.model_validate({"action": action, "from_step": from_step})
-        return revisions.revise(self.control, self.name, request, ANONYMOUS, **more)[1]
+        return revisions.revise(self.control, self.name, request, ANONYMOUS, **more)[1].to_json()
 
     def rewind(self, to_step: int, action: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         request = RewindCreate.model_validate({"to_step": to_step, "action": action})
-        return revisions.rewind(self.control, self.name, request, ANONYMOUS, **more)[1]
+        return revisions.rewind(self.control, self.name, request, ANONYMOUS, **more)[1].to_json()
 
     def get(self) -> dict[str, Any]:
-        return runs.get(self.control, self.name)
+        return runs.get(self.control, self.name).to_json()
 
     def events(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in runs.events(self.control, self.name)["items"] if event["type"] == kind]
+        return [event for event in runs.events(self.control, self.name).to_json()["items"] if event["type"] == kind]
 
-    def window(self, step: int, worker: str = "rank-0", **more: Any) -> windows.Window:
-        """A window the way the service gives it: from memory where it may, else from the store."""
+    def window(self, step: int, worker: str = "rank-0", **more: Any) -> Window:
+        """A window the way the service gives it: from memory where it may, else from the store.
+
+        Who says more than a stranger may brings the run's uid, as workers do after their first answer.
+        """
+        if CLAIMS & more.keys():
+            more = {"uid": self.get()["uid"], **more}
         request = WindowRequest.model_validate({"worker": worker, "step": step, **more})
         found = windows.from_memory(self.control, self.name, request)
-        if found is None:
-            return windows.from_store(self.control, self.name, request)
-        if found[1] is not None:
-            found[1].result()
-        return found[0]
+        return windows.from_store(self.control, self.name, request) if found is None else found
+
+    def workers(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = workers.find(self.control, self.name).to_json()["items"]
+        return found
 
     def values(self, start: int, stop: int, track: str = "lr") -> list[float]:
         """Committed values, window after window."""
         got: list[float] = []
         while start < stop:
             window = self.window(start, worker="reader")
-            column = window.values()[window.tracks.index(track)]
-            part = np.frombuffer(column, "<f8")[: stop - start].tolist()
+            part = window.values[track][: stop - start].tolist()
             assert part, f"nothing at {start}"
             got += part
             start += len(part)
@@ -69,8 +73,8 @@ class Run:
 
 
 def control_over(store: Store) -> Control:
-    """A control whose reports nobody writes, for tests that send none."""
-    return Control(store, Memory(2**26), Reports(store))
+    """A control whose reports nobody writes but the test, by `cache.write`."""
+    return Control(store, Cache(store, 2**26))
 
 
 def applied(values: Sequence[float], start: int, tracks: Sequence[str] = ("lr",)) -> dict[str, Any]:
@@ -79,7 +83,6 @@ def applied(values: Sequence[float], start: int, tracks: Sequence[str] = ("lr",)
     return {"start": start, "stop": start + len(values) // len(tracks), "tracks": list(tracks), "crc32": crc}
 
 
-def first(window: windows.Window) -> list[float]:
+def first(window: Window) -> list[float]:
     """The values of a window's first track."""
-    values: list[float] = np.frombuffer(window.values()[0], "<f8").tolist()
-    return values
+    return next(iter(window.values.values())).tolist()

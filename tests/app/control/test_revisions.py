@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.control import revisions, runs, values
-from app.control.once import Key
+from app.control.idempotency import Key
 from app.errors import BelowHorizon, IdempotencyMismatch, Invalid, NotFound, RevisionMismatch, RunArchived
 from app.identity import ANONYMOUS
 from app.store import Store, open_store
@@ -18,7 +18,7 @@ from tests.app.control.harness import Run, control_over
 
 def planned(run: Run, start: int, stop: int, **more: Any) -> list[float]:
     found = values.curve(run.control, run.name, start=start, stop=stop, **more)
-    curve: list[float] = found.values["lr"].tolist()
+    curve: list[float] = found.values.values["lr"].tolist()
     return curve
 
 
@@ -48,7 +48,7 @@ def test_a_change_now_slips_in_front_of_one_announced_for_later(run: Run) -> Non
 
 
 def runs_history(run: Run) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = revisions.history(run.control, run.name)[0]["items"]
+    items: list[dict[str, Any]] = revisions.history(run.control, run.name)[0].to_json()["items"]
     return items
 
 
@@ -61,7 +61,7 @@ def test_a_pending_revision_is_taken_back_and_those_behind_it_are_worked_out_aga
     assert cancelled["number"] == 4
     assert planned(run, 99, 101) == pytest.approx(linear(99, 101).tolist(), rel=1e-12)
     assert planned(run, 200, 202) == pytest.approx((linear(200, 202) / 2).tolist(), rel=1e-12)
-    assert revisions.one(run.control, run.name, 2)["cancelled_by"] == 4
+    assert revisions.one(run.control, run.name, 2).cancelled_by == 4
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_revision_may_add_tracks_but_not_drop_one(run: Run) -> None:
         run.revise({"kind": "replace", "plan": {"tracks": {"lr": {"kind": "constant", "value": 0.2}}}}, from_step=20)
     assert caught.value.errors[0][0] == "/action/plan/tracks"
     run.revise({"kind": "rollback", "revision": 1}, from_step=20)  # keeps wd as it is
-    found = values.curve(run.control, run.name, start=9, stop=21).values
+    found = values.curve(run.control, run.name, start=9, stop=21).values.values
     assert np.isnan(found["wd"]).tolist() == [True] + [False] * 11
     assert found["lr"][-1] == pytest.approx(0.98)
 
@@ -121,7 +121,7 @@ def test_what_a_preview_shows_is_what_is_then_committed(run: Run) -> None:
     run.window(0)
     action = {"kind": "ramp", "to": 0.1, "steps": 50, "shape": "cosine"}
     request = RevisionCreate.model_validate({"action": action, "from_step": 20})
-    shown = revisions.preview(run.control, run.name, request, ANONYMOUS, points=100)
+    shown = revisions.preview(run.control, run.name, request, ANONYMOUS, points=100).model_dump()
     assert run.get()["revision"] == 1
     assert shown["from_step"] == shown["steps"][0] == 20
     assert shown["steps"][-1] == 999
@@ -209,10 +209,11 @@ def test_history_is_paged_ascending(run: Run) -> None:
     for _ in range(4):
         run.revise({"kind": "scale", "factor": 0.5})
     page, newest = revisions.history(run.control, run.name, limit=3)
-    assert ([row["number"] for row in page["items"]], page["next_cursor"], newest) == ([1, 2, 3], "3", 5)
+    assert ([row.number for row in page.items], page.next_cursor, newest) == ([1, 2, 3], "3", 5)
+    assert [row.plan for row in page.items] == [None] * 3
     page, _ = revisions.history(run.control, run.name, cursor=3, plan=True)
-    assert [row["number"] for row in page["items"]] == [4, 5]
-    assert "plan" in page["items"][0]
+    assert [row.number for row in page.items] == [4, 5]
+    assert page.items[0].plan is not None
     with pytest.raises(NotFound):
         revisions.one(run.control, run.name, 99)
 
@@ -232,9 +233,9 @@ def test_a_rewind_inherits_what_lies_below_and_lists_what_it_drops(run: Run) -> 
     assert after[:20] == before[:20]
     assert after[20:] == pytest.approx((linear(20, 100) / 20).tolist(), rel=1e-12)
     assert planned(run, 0, 40, attempt=1) == before
-    row = revisions.one(run.control, run.name, 5)
+    row = revisions.one(run.control, run.name, 5).to_json()
     assert (row["action"]["kind"], row["from_step"], row["attempt"]) == ("rewind", 20, 2)
-    assert revisions.one(run.control, run.name, 3)["dropped_in"] == 2
+    assert revisions.one(run.control, run.name, 3).dropped_in == 2
 
 
 def test_a_rewind_goes_at_most_to_the_horizon_and_not_below_the_first_step(run: Run) -> None:

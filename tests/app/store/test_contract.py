@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import RunExists, UnknownRun
-from app.store import RunRow, Segment, Store, Transaction, UnverifiedRow, WorkerRow
+from app.store import RevisionRow, RunRow, Segment, Store, Transaction, UnverifiedRow, WorkerRow
+from app.store.tables import workers
+from schemas.actions import HoldAction, RollbackAction
+from schemas.plans import Plan
 
 PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}
 
@@ -39,21 +43,13 @@ def add(tx: Transaction, run: str, **values: object) -> RunRow:
     return tx.add_run(**{**columns, **values})
 
 
-def revision(tx: Transaction, run: RunRow, number: int, from_step: int, attempt: int = 1) -> None:
-    tx.add_revision(
-        run.id,
-        number=number,
-        attempt=attempt,
-        from_step=from_step,
-        action={"kind": "hold"},
-        plan=PLAN,
-        reason="",
-        author="a",
-    )
+def revision(tx: Transaction, run: RunRow, number: int, from_step: int, attempt: int = 1) -> RevisionRow:
+    row = RevisionRow(number, attempt, from_step, from_step, HoldAction(kind="hold"), None, "", "a")
+    return tx.add_revision(run.id, row)
 
 
 def segment(start: int, stop: int, attempt: int = 1, fill: float = 0.0) -> Segment:
-    return Segment(attempt, start, stop, 1, ("lr", "wd"), np.full(2 * (stop - start), fill, "<f8").tobytes())
+    return Segment(attempt, start, stop, 1, "key", ("lr", "wd"), np.full(2 * (stop - start), fill, "<f8").tobytes())
 
 
 def test_what_a_block_did_is_there_for_the_next_one(store: Store) -> None:
@@ -160,25 +156,41 @@ def test_an_attempt_sees_its_own_segments_and_below_them_the_inherited_ones_cut(
         assert reader.segments(row.id, 1, 24, 30) == []
 
 
-def test_the_curve_is_what_holds_in_an_attempt_in_order_of_step_and_number(store: Store) -> None:
+def test_revisions_come_typed_and_whole_in_order_of_number(store: Store) -> None:
+    plan = Plan.model_validate(PLAN)
     with store.change() as tx:
         row = add(tx, name())
-        for number, from_step, attempt in [(1, 0, 1), (2, 50, 1), (3, 20, 1), (4, 50, 1), (5, 90, 1), (6, 30, 2)]:
+        for number, from_step, attempt in [(1, 0, 1), (2, 50, 1), (3, 20, 1), (4, 50, 2)]:
             revision(tx, row, number, from_step, attempt)
-        tx.update_revision(row.id, 5, cancelled_by=6)
-        tx.update_revision(row.id, 4, dropped_in=2)
+        first = RevisionRow(5, 2, 60, 60, RollbackAction(kind="rollback", revision=2), plan, "back", "b")
+        stored = tx.add_revision(row.id, first)
+        tx.update_revision(row.id, 3, cancelled_by=4, from_step=90)
+        tx.update_revision(row.id, 2, dropped_in=2, dropped_reason="it does not hold")
     with store.read() as reader:
-
-        def curve(attempt: int, start: int) -> list[int]:
-            return [revision.number for revision in reader.curve(row.id, attempt, start)]
-
-        assert curve(1, 0) == [1, 3, 2, 4]
-        assert curve(2, 0) == [1, 3, 6, 2]
-        assert curve(1, 50) == [4]
-        assert curve(1, 49) == [3, 2, 4]
-        assert curve(2, -1) == [1, 3, 6, 2]
+        assert [r.number for r in reader.revisions(row.id)] == [1, 2, 3, 4, 5]
         assert [r.number for r in reader.revisions(row.id, after=2, limit=2)] == [3, 4]
         assert reader.revision(row.id, 9) is None
+        assert reader.revision(row.id, 5) == stored
+        assert abs(stored.created_at - reader.now()) < 60
+        moved, dropped = reader.revision(row.id, 3), reader.revision(row.id, 2)
+        assert moved is not None
+        assert (moved.from_step, moved.posted_step, moved.cancelled_by) == (90, 20, 4)
+        assert dropped is not None
+        assert (dropped.dropped_in, dropped.dropped_reason) == (2, "it does not hold")
+        assert [r.number for r in reader.revisions_of([row.id])[row.id]] == [1, 2, 3, 4, 5]
+
+
+def test_a_plan_is_kept_once_by_the_key_of_its_history(store: Store) -> None:
+    plan = Plan.model_validate(PLAN)
+    other = Plan.model_validate({"tracks": {"lr": {"kind": "constant", "value": 0.2}}})
+    with store.change() as tx:
+        one, two = add(tx, name()), add(tx, name())
+        tx.add_plan(one.id, "a", plan)
+        tx.add_plan(one.id, "a", other)
+        tx.add_plan(two.id, "a", other)
+    with store.read() as reader:
+        assert reader.plans(one.id, ["a", "b"]) == {"a": plan}
+        assert reader.plans_of({one.id: ["a"], two.id: ["b"]}) == {one.id: {"a": plan}, two.id: {}}
 
 
 def test_a_number_is_given_once(store: Store) -> None:
@@ -190,44 +202,97 @@ def test_a_number_is_given_once(store: Store) -> None:
 
 
 def test_workers_are_put_whole_and_touched_forward_only(store: Store) -> None:
-    worker = WorkerRow("rank-0", "a", None, 1, 10, 0.5, 0.0, 10, False)
+    worker = WorkerRow("rank-0", "a", None, 1, 10, 0.5, 0.0, 10, 16, False)
     with store.change() as tx:
         row = add(tx, name())
         tx.put_workers(row.id, [worker, replace(worker, worker="rank-1")])
         tx.put_workers(row.id, [replace(worker, step=20, verified_until=20)])
-        tx.touch_worker(row.id, replace(worker, step=30, verified_until=15))
-        tx.touch_worker(row.id, replace(worker, instance="other", step=99, verified_until=99))
-        tx.touch_worker(row.id, replace(worker, attempt=2, step=99, verified_until=99))
-        tx.touch_worker(row.id, replace(worker, worker="rank-9"))
+        assert tx.touch_worker(row.id, replace(worker, step=30, verified_until=15, given=12))
+        assert not tx.touch_worker(row.id, replace(worker, instance="other", step=99, verified_until=99))
+        assert not tx.touch_worker(row.id, replace(worker, attempt=2, step=99, verified_until=99))
+        assert not tx.touch_worker(row.id, replace(worker, worker="rank-9"))
     with store.read() as reader:
         found = reader.workers(row.id)
-        assert [(w.step, w.verified_until, w.instance) for w in found] == [(30, 20, "a"), (10, 10, "a")]
+        assert [(w.step, w.verified_until, w.given, w.instance) for w in found] == [
+            (30, 20, 16, "a"),
+            (10, 10, 16, "a"),
+        ]
         assert abs(found[0].seen_at - reader.now()) < 60
-        assert reader.worker(row.id, "rank-0") == found[0]
-        assert reader.worker(row.id, "rank-9") is None
+        assert reader.workers(row.id, ["rank-0"]) == [found[0]]
+        assert reader.workers(row.id, ["rank-9"]) == []
 
 
-def test_unverified_ranges_are_kept_once(store: Store) -> None:
+def test_a_goodbye_stands_against_an_older_sign_of_life(store: Store) -> None:
+    worker = WorkerRow("rank-0", "a", None, 1, 10, 0.5, 0.0, 10, 16, False)
     with store.change() as tx:
         row = add(tx, name())
-        for _ in range(2):
-            tx.add_unverified(row.id, UnverifiedRow("rank-0", 1, 5, 9))
+        tx.put_workers(row.id, [replace(worker, gone=True)])
+        assert not tx.touch_worker(row.id, replace(worker, step=30))
     with store.read() as reader:
-        assert reader.unverified(row.id) == [UnverifiedRow("rank-0", 1, 5, 9)]
+        assert [(w.step, w.gone) for w in reader.workers(row.id)] == [(10, True)]
+        assert reader.silent([row.id], 0.0) == {row.id: reader.workers(row.id)}
 
 
-def test_alarms_are_the_newest_of_the_attempt(store: Store) -> None:
+def test_no_worker_was_seen_in_the_future(store: Store) -> None:
     with store.change() as tx:
         row = add(tx, name())
-        tx.add_event(row, "quiet", "nothing")
-        tx.add_event(row, "loud", "old", alarm=True, step=3)
-        tx.add_event(row, "loud", "new", alarm=True)
-        tx.update_run(row.id, attempt=2)
-        tx.add_event(row, "loud", "later", alarm=True)
+        tx.put_workers(row.id, [WorkerRow("rank-0", "a", None, 1, 10, 0.5, 0.0, 10, 16, False)])
+        tx._connection.execute(update(workers).where(workers.c.run_id == row.id).values(seen_at=tx.now() + 172_800))
+        tx.clamp_seen()
     with store.read() as reader:
-        assert [event.detail for event in reader.alarms(row.id, 1)] == ["new", "old"]
-        assert [event.detail for event in reader.alarms(row.id, 2)] == ["later"]
-        assert reader.alarms(row.id, 1)[1].data == {"step": 3}
+        assert reader.workers(row.id)[0].seen_at <= reader.now()
+        assert reader.silent([row.id], reader.now() + 1)[row.id][0].worker == "rank-0"
+
+
+def test_unverified_ranges_are_kept_once_with_the_graver_reason(store: Store) -> None:
+    unreported = UnverifiedRow("rank-0", 1, 5, 9, "unreported")
+    mismatch = replace(unreported, reason="mismatch")
+    with store.change() as tx:
+        row = add(tx, name())
+        for mark in (unreported, unreported, mismatch, unreported):
+            tx.add_unverified(row.id, mark)
+        tx.add_unverified(row.id, replace(unreported, worker="rank-1"))
+    with store.change() as tx:
+        assert tx.unverified([row.id], worker="rank-0") == {row.id: [mismatch]}
+        assert tx.unverified([row.id], reason="unreported") == {row.id: [replace(unreported, worker="rank-1")]}
+        tx.remove_unverified(row.id, mismatch)
+        assert tx.unverified([row.id], worker="rank-0") == {row.id: []}
+
+
+def test_alarms_are_the_newest_of_the_present_attempt(store: Store) -> None:
+    with store.change() as tx:
+        first, other = add(tx, name()), add(tx, name())
+        tx.add_event(first, "quiet", "nothing")
+        tx.add_event(first, "loud", "old", alarm=True, step=3)
+        tx.add_event(first, "loud", "new", alarm=True)
+        tx.add_event(other, "loud", "another run's", alarm=True)
+    with store.read() as reader:
+        found = reader.alarms([first, other])
+        assert [event.detail for event in found[first.id]] == ["new", "old"]
+        assert [event.detail for event in found[other.id]] == ["another run's"]
+        assert found[first.id][1].data == {"step": 3}
+        assert [event.detail for event in reader.alarms([first], limit=1)[first.id]] == ["new"]
+    with store.change() as tx:
+        tx.update_run(first.id, attempt=2)
+        tx.add_event(first, "loud", "later", alarm=True)
+        assert [event.detail for event in tx.alarms([first])[first.id]] == ["later"]
+
+
+def test_a_read_block_is_one_snapshot(store: Store) -> None:
+    """Between two statements of a reader, a whole change is committed: it sees none of it."""
+    run = name()
+    with store.change() as tx:
+        row = add(tx, run)
+    with store.read() as reader:
+        assert reader.run(run).attempt == 1
+        with store.change() as tx:
+            locked = tx.lock(run)
+            tx.add_attempt(locked.id, 2, 0)
+            tx.update_run(locked.id, attempt=2)
+        assert [attempt.attempt for attempt in reader.attempts(row.id)] == [1]
+        assert reader.run(run).attempt == 1
+    with store.read() as reader:
+        assert reader.run(run).attempt == 2
 
 
 def test_runs_are_found_by_status_and_all_labels_newest_first(store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.store import open_store, upgrade
-from app.store.dialects import StoreError
+from app.store.engines import StoreError
 from tests.service import free_port
 
 USES: list[Callable[[str], object]] = [open_store, upgrade]

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from app.store import open_store, upgrade
-from app.store.dialects import StoreError, file_system_of
+from app.store.engines import StoreError, file_system_of
 from app.store.tables import metadata
 
 
@@ -62,7 +62,7 @@ def test_databases_that_cannot_keep_the_promises_are_refused(url: str, sentence:
 
 
 def test_a_network_file_system_is_refused(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.store.dialects.file_system_of", lambda _path: "nfs4")
+    monkeypatch.setattr("app.store.engines.file_system_of", lambda _path: "nfs4")
     with pytest.raises(StoreError, match="network file system"):
         open_store(sqlite_url)
 
@@ -75,12 +75,12 @@ def test_the_file_system_of_a_folder_is_known(tmp_path: Path) -> None:
 def test_an_old_schema_in_postgresql_is_refused_with_the_command_to_run(postgresql_url: str) -> None:
     engine = create_engine(postgresql_url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
-        present = connection.execute(text("UPDATE alembic_version SET version_num = 'old' RETURNING version_num"))
-        assert present.scalar_one() == "old"
+        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     try:
         with pytest.raises(StoreError, match="lockstep-server db upgrade"):
             open_store(postgresql_url)
     finally:
         with engine.begin() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = :current"), {"current": current})
         engine.dispose()

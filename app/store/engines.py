@@ -46,13 +46,14 @@ class StoreError(LockstepError):
     title = "The database cannot be used"
 
 
-class Dialect(Protocol):
+class Database(Protocol):
     """What the store asks of a database."""
 
     upgrades_itself: bool
 
     def engine(self) -> Engine: ...
     def clock(self) -> ColumnElement[float]: ...
+    def reading(self, connection: Connection) -> AbstractContextManager[Any]: ...
     def changing(self, connection: Connection) -> AbstractContextManager[None]: ...
     def close(self) -> None: ...
 
@@ -101,6 +102,9 @@ class SQLite:
     def clock(self) -> ColumnElement[float]:
         return literal_column("((julianday('now') - 2440587.5) * 86400.0)")
 
+    def reading(self, connection: Connection) -> AbstractContextManager[Any]:
+        return connection.begin()
+
     @contextmanager
     def changing(self, connection: Connection) -> Iterator[None]:
         with self._writing, connection.execution_options(lockstep_begin="BEGIN IMMEDIATE").begin():
@@ -138,8 +142,8 @@ class PostgreSQL:
     """For several replicas.
 
     The lock is the run's row (SELECT … FOR UPDATE); everything else is read in later statements under READ COMMITTED,
-    so it sees what the previous holder committed. synchronous_commit is set in every transaction, so that no default of
-    a role or database lowers it.
+    so it sees what the previous holder committed. A block that only reads sees one snapshot (REPEATABLE READ).
+    synchronous_commit is set in every transaction, so that no default of a role or database lowers it.
     """
 
     upgrades_itself = False
@@ -153,6 +157,9 @@ class PostgreSQL:
     def clock(self) -> ColumnElement[float]:
         return extract("epoch", func.clock_timestamp()).cast(Double)
 
+    def reading(self, connection: Connection) -> AbstractContextManager[Any]:
+        return connection.execution_options(isolation_level="REPEATABLE READ").begin()
+
     @contextmanager
     def changing(self, connection: Connection) -> Iterator[None]:
         with connection.begin():
@@ -163,8 +170,8 @@ class PostgreSQL:
         """Nothing is held outside the engine."""
 
 
-def dialect_of(url: URL) -> Dialect:
-    """The dialect that a database URL names. Raises `StoreError` for any other than SQLite and PostgreSQL."""
+def database_of(url: URL) -> Database:
+    """The kind of database that a URL names. Raises `StoreError` for any other than SQLite and PostgreSQL."""
     backend = url.get_backend_name()
     if backend == "sqlite":
         return SQLite(url)
