@@ -246,8 +246,12 @@ class FakeRun:
                 values = {track: self.planned(track, self.horizon) for track in self.committed}
                 self._commit(values, self._force(self.horizon))
         for entry in request.get("group") or []:
-            member = self.workers.setdefault(entry["worker"], {"worker": entry["worker"], "verified_until": 0})
-            self._verify(member, entry.get("applied"))
+            applied, name = entry.get("applied"), entry["worker"]
+            start = entry["at"] if applied is None else applied["start"]
+            member = self.workers.setdefault(name, {"worker": name, "verified_until": start})
+            member |= {"step": entry["at"], "instance": entry.get("instance"), "attempt": self.attempt}
+            member["state"] = "left" if entry.get("leaving") else "active"
+            self._verify(member, applied)
         self._verify(worker, request.get("applied"))
         stop = step
         while stop < self.horizon and self._at(stop) == self._at(step):
@@ -308,6 +312,8 @@ class FakeRun:
         start, stop = applied["start"], applied["stop"]
         if stop > self.horizon:
             raise Problem(422, "invalid", f"nothing is committed at step {self.horizon} or later")
+        if start > worker["verified_until"]:  # nobody ever reported these
+            self.unverified.append([worker["verified_until"], start])
         low, high = start - self.start_step, stop - self.start_step
         if crc32({track: self.committed[track][low:high] for track in applied["tracks"]}) != applied["crc32"]:
             self.unverified.append([start, stop])
