@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lockstep.outage import FOLLOW, FREEZE, POLICIES, decide, episode, stand_in
+from lockstep.errors import Unavailable
+from lockstep.outage import FOLLOW, FREEZE, POLICIES, Episode, Outage, decide, episode, stand_in
 from lockstep.tail import outdated, tail_steps
 from lockstep.window import Window
 
@@ -88,3 +89,44 @@ def test_a_new_tail_is_due_after_a_revision_and_when_half_is_used(tail: Window |
     last = window(0, [1.0, 1.0])
     assert outdated(tail, last, 1, 100) is due
     assert outdated(tail, last, 3, 100) is True
+
+
+def test_requests_that_fail_are_repeated_ever_more_slowly_but_soon_enough() -> None:
+    outage, waits = Outage(), []
+    for _ in range(8):
+        outage.failed(Unavailable("away"), 10.0, 20.0, 1.0, timeout=5.0)
+        waits.append(round(outage.retry_at - 20.0, 3))
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0]
+    outage.failed(Unavailable("away"), 10.0, 20.0, 0.0, timeout=5.0)
+    assert outage.retry_at == 20.5  # half of it, for the luckiest of many workers
+    outage.over()
+    assert (outage.failures, outage.error) == (0, None)
+
+
+def test_patience_grows_only_where_a_request_took_all_of_it_in_an_outage() -> None:
+    outage = Outage()
+    outage.failed(Unavailable("slow"), 0.0, 1.0, 0.0, timeout=5.0)
+    assert outage.patience == 0.5
+    outage.episode = Episode(8, FREEZE, 1, None)
+    outage.failed(Unavailable("refused"), 1.0, 1.1, 0.0, timeout=5.0)
+    assert outage.patience == 0.5
+    for sent, patience in ((2.0, 1.0), (4.0, 2.0), (8.0, 4.0), (16.0, 5.0), (32.0, 5.0)):
+        outage.failed(Unavailable("slow"), sent, sent + 5.0, 0.0, timeout=5.0)
+        assert outage.patience == patience
+
+
+def test_a_failure_from_before_the_value_was_needed_is_stale() -> None:
+    outage = Outage()
+    outage.failed(Unavailable("away"), 5.0, 6.0, 0.0, timeout=5.0)
+    assert not outage.stale
+    outage.short_since = 7.0
+    assert outage.stale
+    outage.failed(Unavailable("away"), 7.0, 8.0, 0.0, timeout=5.0)
+    assert not outage.stale
+
+
+@pytest.mark.parametrize(("end", "left"), [(20, None), (24, Episode(20, FOLLOW, 3, 90))])
+def test_what_the_training_did_while_it_told_of_an_outage_is_told_next(end: int, left: Episode | None) -> None:
+    outage = Outage(episode=Episode(8, FOLLOW, 3, 90), patience=4.0)
+    outage.told(20, end)
+    assert (outage.episode, outage.patience) == (left, 0.5)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lockstep.errors import Misused
+from lockstep.errors import AttemptSuperseded, Misused, RunReplaced
 from lockstep.outage import Episode
-from lockstep.place import Place
-from lockstep.window import Window
+from lockstep.place import Known, Place
+from lockstep.window import Answer, Window
 
 WINDOW = Window("u", 2, 5, 7, 3, {"lr": [0.1, 0.2]}, {"head/lr": ("lr", 10.0)})
 PLACE = Place("r", 6, "u", 2, (WINDOW,), Episode(5, "follow", 3, None))
@@ -40,3 +40,36 @@ def test_something_else_is_refused(change: dict[str, Any]) -> None:
 def test_another_run_is_refused() -> None:
     with pytest.raises(Misused, match="belongs to run 'r', this follower to 'other'"):
         Place.from_json(PLACE.to_json(), "other")
+
+
+def answer(uid: str = "u", attempt: int = 1, **more: int) -> Answer:
+    given = {"horizon": 40, "newest": 3, "verified_until": 5} | more
+    return Answer(Window(uid, attempt, 9, 9, 2, {}), group={}, **given)
+
+
+def test_a_worker_claims_what_it_has_heard_and_nothing_before() -> None:
+    known = Known()
+    assert known.claims() == {}
+    known.learn("r", answer())
+    assert known.claims() == {"uid": "u", "attempt": 1, "seen": {"revision": 3, "horizon": 40}}
+    known.learn("r", answer(horizon=30, newest=2, verified_until=7))  # an answer that was slower than another
+    assert known.claims()["seen"] == {"revision": 3, "horizon": 40}
+    assert known.verified == 7
+
+
+def test_an_answer_of_another_run_or_attempt_teaches_nothing() -> None:
+    known = Known("u", 1)
+    with pytest.raises(RunReplaced, match="Run r has the uid v"):
+        known.learn("r", answer("v"))
+    with pytest.raises(AttemptSuperseded, match="at attempt 2"):
+        known.learn("r", answer(attempt=2))
+    assert known == Known("u", 1)
+
+
+def test_a_checkpoint_goes_on_in_the_attempts_that_inherit_its_step() -> None:
+    known = Known("u", None, origin=1)
+    assert known.claims() == {"uid": "u", "attempt": 1}
+    assert known.descends(AttemptSuperseded("over", members={"to_step": 30}), 30)
+    assert known.claims() == {"uid": "u", "attempt": 2}
+    assert not known.descends(AttemptSuperseded("over", members={"to_step": 29}), 30)
+    assert not Known("u", 1).descends(AttemptSuperseded("over", members={"to_step": 99}), 30)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.errors import Unavailable
-from lockstep.window import COMMITTED, Window, parse_window
+from lockstep.window import COMMITTED, Held, Window, parse_window
 
 GOOD: dict[str, Any] = {
     "run": "r",
@@ -32,7 +32,8 @@ def window(start: int, values: list[float], **changes: Any) -> Window:
 
 def test_an_answer_is_a_window_and_how_far_things_stand() -> None:
     answer = parse_window(json.loads(json.dumps(GOOD)), 10)
-    assert (answer.horizon, answer.newest, answer.verified_until) == (40, 5, 7)
+    assert (answer.horizon, answer.newest, answer.verified_until, answer.group) == (40, 5, 7, {})
+    assert parse_window(GOOD | {"group": {"rank-1": 9}}, 10).group == {"rank-1": 9}
     assert answer.window.column("lr", 11, 13) == [0.25, 0.125]
     assert answer.window.column("head/lr", 10, 13) == [5.0, 2.5, 1.25]
     assert (answer.window.uid, answer.window.attempt, answer.window.revision) == ("u", 2, 4)
@@ -57,6 +58,8 @@ def test_an_answer_is_a_window_and_how_far_things_stand() -> None:
         {"attempt": "1"},
         {"attempt": True},
         {"horizon": -1},
+        {"group": {"rank-1": -1}},
+        {"group": [1]},
         {"uid": None, "revision": None},
     ],
 )
@@ -85,3 +88,19 @@ def test_a_window_survives_json() -> None:
     kept = window(3, [0.1, 0.2], derived={"a/lr": ("lr", 2.0)}).to_json()
     assert json.loads(json.dumps(kept)) == kept
     assert kept["reason"] == COMMITTED
+
+
+def test_what_is_held_has_no_holes_and_keeps_what_older_checkpoints_need() -> None:
+    held = Held(5, keep_steps=4)
+    assert (held.end, held.last, held.arrive(5), held.arrive(6)) == (5, None, True, False)
+    held.append(window(5, [0.5] * 3))
+    held.append(window(6, [0.25] * 4))  # overtaken: only what lies beyond the end is new
+    assert [(w.start, w.stop) for w in held.windows] == [(5, 8), (8, 10)]
+    assert (held.end, held.arrive(4), held.arrive(8)) == (10, False, True)
+    assert [w.start for w in held.past] == [5]
+    assert (held.arrive(10), held.arrive(11)) == (True, False)
+    held.append(window(10, [0.125] * 9))
+    held.arrive(15)
+    assert [w.start for w in (*held.past, *held.windows)] == [8, 10]
+    held.move(3)
+    assert (held.end, held.last, len(held.past)) == (3, None, 0)
