@@ -7,8 +7,9 @@
 #   make test-long   what only a long run shows: every case of every campaign, and its figures (up to an hour)
 #   make check       formatting, lint, types, architecture, Dockerfile
 #   make fix         formatting and lint, as far as they mend themselves
-#   make docs        all that a command writes: pages and pictures in docs/
-#   make bench       what the README claims, as ratios
+#   make generate    all that a command writes: pages and pictures in docs/, figures
+#   make docs        of these, the pages and pictures in docs/
+#   make bench       measure what the pages claim, and write it there
 #   make release     both wheels, looked over by twine, and the notes of the release, in dist/
 #   make venv        everything that all of them need, in .venv (each installs what it needs on demand)
 
@@ -18,7 +19,7 @@ WORKERS ?= 2
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo serve test test-core test-long check fix docs bench release
+.PHONY: help venv demo serve test test-core test-long check fix generate docs bench release
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -83,6 +84,9 @@ fix: .venv/.core
 
 docs: .venv/.serve
 	@$(bin)/python -m docs
+
+generate: docs
+	@$(bin)/python -m benchmarks.figures
 
 bench: .venv/.all
 	@$(bin)/python -m benchmarks

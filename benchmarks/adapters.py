@@ -1,8 +1,5 @@
 """What a training step pays for its rate: every adapter beside the framework's own scheduler, as ratios.
 
-    python -m benchmarks.adapters            every framework that is installed, a process for each
-    python -m benchmarks.adapters torch      one of them, in this process
-
 An update of an optimizer that does nothing is made with our scheduler, with the framework's own and without any, each
 driven as the framework drives it; the ratio is (ours - none) / (own - none), so hooks and wrappers count as well. The
 three take turns, in seconds of the processor; the best round counts. Two columns, because a look-up costs more where
@@ -25,11 +22,24 @@ import lockstep.follower
 from lockstep.follower import MAX_CHUNK
 from lockstep.testing import FakeService
 
+HEADS = ("adapter", "parameter groups", "beside", "short steps", "long steps")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "accelerate",
+    "lightning",
+    "keras",
+    "deepspeed",
+    "torchtitan",
+    "paddlepaddle",
+    "optax",
+)
 STEPS, ROUNDS = 2 * MAX_CHUNK, 9
 LEAD = 10 * STEPS * ROUNDS  # no request while the clock runs
 TOTAL = 10**6
 
 Action = Callable[[], object]
+Row = tuple[str, str, str, str, str]
 
 
 class Case(NamedTuple):
@@ -308,28 +318,23 @@ def ratio(case: Case, visit_seconds: float) -> float:
     return float((ours - none) / (own - none))
 
 
-def measure(framework: str) -> None:
-    """Print the rows of one framework."""
+def measure(framework: str) -> Iterator[Row]:
+    """The rows of one framework, in this process."""
     warnings.simplefilter("ignore")  # theirs
     for case in FRAMEWORKS[framework]():
         short, long = ratio(case, lockstep.follower.VISIT_SECONDS), ratio(case, 0.0)
-        print(f"| {case.adapter} | {case.groups} | {case.beside} | {short:.2f} | {long:.2f} |", flush=True)
+        yield case.adapter, str(case.groups), case.beside, f"{short:.2f}", f"{long:.2f}"
 
 
-def main(*frameworks: str) -> None:
-    """Print the table; frameworks disturb each other, so each has a process of its own."""
-    print("| adapter | groups | beside | short steps | long steps |\n| --- | --- | --- | --- | --- |", flush=True)
-    for framework in frameworks or FRAMEWORKS:
-        if importlib.util.find_spec(framework) is None:
-            print(f"| {framework} | | not installed | | |", flush=True)
-        elif frameworks:
-            measure(framework)
-        else:
-            command = [sys.executable, "-c", f"from benchmarks.adapters import measure; measure({framework!r})"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            rows = [line for line in done.stdout.splitlines() if line.startswith("|")]  # some say hello there
-            print("\n".join(rows) if done.returncode == 0 else done.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def rows() -> Iterator[Row]:
+    """The rows of all frameworks that are installed; they disturb each other, so each has a process of its own."""
+    for framework in filter(importlib.util.find_spec, FRAMEWORKS):
+        script = (
+            f"from benchmarks.adapters import measure; [print('row', *row, sep='|') for row in measure({framework!r})]"
+        )
+        done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+        lines = [
+            line.split("|") for line in done.stdout.splitlines() if line.startswith("row|")
+        ]  # some say hello there
+        for _, adapter, groups, beside, short, long in lines:
+            yield adapter, groups, beside, short, long

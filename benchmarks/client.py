@@ -1,63 +1,135 @@
-"""What a training step and an import pay for Lockstep, beside torch's own schedulers and beside httpx.
+"""What a training step and an import pay for Lockstep: beside the least there is, torch's schedulers, an optimizer.
 
-    python -m benchmarks.client
-
-Times are the best of several repeats, side by side in one process; only their ratios carry over to other machines.
+The least is a loop in Python that reads, compares and writes one number per group: whoever looks whether another
+scheduler has overwritten a rate cannot do with less. Means are the best of several repeats, taken in turns in one
+process. For the percentiles a pause stands between steps, so that windows turn as in a training of that pace: a look at
+the clock every sixteenth step, a new window every 75th.
 """
 
 import subprocess
 import sys
+import time
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from statistics import median, quantiles
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
+import lockstep.follower
 from lockstep.testing import FakeService
 from lockstep.torch import LockstepLR
 
-STEPS, ROUNDS = 4000, 9
+HEADS = ("what", "ratio", "wanted")
+PACKAGES = ("torch", "httpx")
+STEPS, ROUNDS = 2000, 9
+TOTAL = 10**9
+GROUPS = (1, 50)
+WINDOW, PAUSE, TURNS = 150, 0.001, 2000  # steps ahead, seconds between steps, steps of a round
+PARAMETERS = 148  # tensors of GPT-2 small
+
+Row = tuple[str, str, str]
+Rate = float | torch.Tensor
 
 
-def optimizer(groups: int) -> torch.optim.SGD:
+def optimizer(groups: int, rate: Callable[[], Rate] = lambda: 0.1) -> torch.optim.SGD:
     """An optimizer of tiny parameters, one a group."""
     parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(groups)]
-    return torch.optim.SGD([{"params": [p], "name": str(i)} for i, p in enumerate(parameters)], lr=0.1)
+    return torch.optim.SGD([{"params": [p], "name": str(i), "lr": rate()} for i, p in enumerate(parameters)])
 
 
-def follow(groups: int, *, layerwise: bool = False) -> LockstepLR:
-    """A scheduler of ours with enough values in hand for the whole measurement."""
-    derived = {f"{group}/lr": ("lr", 0.9**group) for group in range(groups)} if layerwise else {}
-    service = FakeService(lambda step: 0.1, derived=derived, lead=5 * STEPS * ROUNDS)
-    scheduler = LockstepLR(optimizer(groups), run="bench", plan={"tracks": {}}, transport=service.transport)
+def follow(followed: torch.optim.Optimizer, lead: int = 2 * STEPS * ROUNDS) -> LockstepLR:
+    """A scheduler of ours that has joined a run of a service in this process, and knows its pace."""
+    transport = FakeService(lambda step: 0.1, lead=lead).transport
+    scheduler = LockstepLR(followed, run="bench", plan={"tracks": {}}, transport=transport)
     scheduler.optimizer.step()
-    for _ in range(2 * STEPS):  # the pace is known then
-        scheduler.step()
     return scheduler
 
 
-def ours(groups: int) -> dict[str, LRScheduler]:
-    """The schedulers to compare, ready to be stepped."""
-    total = 10**9
-    schedulers: dict[str, LRScheduler] = {
-        "LockstepLR": follow(groups),
-        "LockstepLR, layer-wise": follow(groups, layerwise=True),
-        "torch CosineAnnealingLR": CosineAnnealingLR(optimizer(groups), total),
-        "torch OneCycleLR": OneCycleLR(optimizer(groups), 0.1, total_steps=total),
-        "torch LambdaLR": LambdaLR(optimizer(groups), lambda step: 0.5),
-    }
-    for scheduler in schedulers.values():
-        scheduler.optimizer.step()
-    return schedulers
+def least(groups: int) -> Callable[[], None]:
+    """One read, one comparison and one write for each group, and the next value from an iterator."""
+    param_groups, values = optimizer(groups).param_groups, repeat(0.1)
+
+    def step() -> None:
+        for value in values:
+            for group in param_groups:
+                if group["lr"] is not value:
+                    pass
+                group["lr"] = value
+            return
+
+    return step
 
 
-def measure(actions: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds per call, best of the rounds; the rounds of all actions take turns."""
+def adamw() -> Callable[[], None]:
+    """The update of AdamW on so many tiny tensors: what its side of the CPU costs, without the arithmetic."""
+    parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(PARAMETERS)]
+    for parameter in parameters:
+        parameter.grad = torch.zeros(1)
+    made = torch.optim.AdamW(parameters)
+    return lambda: made.step() and None
+
+
+def seconds(actions: dict[str, Callable[[], object]], number: int = STEPS) -> dict[str, float]:
+    """Seconds of the processor per call, best of the rounds; the rounds of all actions take turns."""
     best = dict.fromkeys(actions, float("inf"))
     for _ in range(ROUNDS):
         for name, action in actions.items():
-            best[name] = min(best[name], timeit.timeit(action, number=STEPS) / STEPS)
+            best[name] = min(best[name], timeit.timeit(action, timer=time.thread_time, number=number) / number)
     return best
+
+
+def steps() -> Iterator[Row]:
+    """Rows: a step beside the least, beside torch's scheduler and beside an optimizer's update."""
+    for groups in GROUPS:
+        ours, torchs = follow(optimizer(groups)), CosineAnnealingLR(optimizer(groups), TOTAL)
+        torchs.optimizer.step()
+        for _ in range(2 * STEPS):
+            ours.step()
+        found = seconds({"ours": ours.step, "torch": torchs.step, "least": least(groups)})
+        ours.close()
+        words = f"{groups} group{'s' if groups > 1 else ''}"
+        over = found["torch"] / found["ours"]
+        yield f"torch's `CosineAnnealingLR.step()` over `LockstepLR.step()`, {words}", f"{over:.1f}", "at least 8"
+        over = found["ours"] / found["least"]
+        yield f"`LockstepLR.step()` over one read, comparison and write per group in Python, {words}", f"{over:.1f}", ""
+        if groups == 1:
+            update = seconds({"adamw": adamw()}, 100)["adamw"]
+            yield (
+                f"AdamW's update of {PARAMETERS} tensors over `LockstepLR.step()`",
+                f"{update / found['ours']:,.0f}",
+                "",
+            )
+
+
+def percentile(scheduler: LRScheduler) -> float:
+    """Seconds of a step at the 99th percentile."""
+    times = []
+    for _ in range(TURNS):
+        time.sleep(PAUSE)
+        began = time.thread_time_ns()
+        scheduler.step()
+        times.append((time.thread_time_ns() - began) / 1e9)
+    return quantiles(times, n=100)[-1]
+
+
+def turns() -> Iterator[Row]:
+    """Rows: the slow path, where a window turns, beside torch's slow path."""
+    before, lockstep.follower.VISIT_SECONDS = lockstep.follower.VISIT_SECONDS, 0.0
+    try:
+        for words, rate in (("numbers", lambda: 0.1), ("tensors", lambda: torch.tensor(0.1))):
+            ours, torchs = follow(optimizer(2, rate), WINDOW), CosineAnnealingLR(optimizer(2, rate), TOTAL)
+            torchs.optimizer.step()
+            found = [percentile(ours) / percentile(torchs) for _ in range(3)]
+            ours.close()
+            yield (
+                f"99th percentile of a step whose window turns, over torch's, rates that are {words}",
+                (f"{median(found):.1f}"),
+                "at most 1",
+            )
+    finally:
+        lockstep.follower.VISIT_SECONDS = before
 
 
 def import_seconds(module: str) -> float:
@@ -70,20 +142,9 @@ def import_seconds(module: str) -> float:
     return run(f"import {module}") - run("pass")
 
 
-def main() -> None:
-    """Print the tables of the README."""
-    for groups in (1, 50):
-        schedulers = ours(groups)
-        seconds = measure({name: scheduler.step for name, scheduler in schedulers.items()})
-        print(f"one step, {groups} parameter group{'s' if groups > 1 else ''}:")
-        for name, each in seconds.items():
-            print(f"  {name:28} {each * 1e6:8.2f} µs {each / seconds['LockstepLR']:8.1f} x LockstepLR")
-        for scheduler in schedulers.values():
-            if isinstance(scheduler, LockstepLR):
-                scheduler.close()
+def rows() -> Iterator[Row]:
+    """What the README shows."""
+    yield from steps()
+    yield from turns()
     ratio = import_seconds("lockstep") / import_seconds("httpx")
-    print(f"import lockstep: {ratio:.2f} x import httpx")
-
-
-if __name__ == "__main__":
-    main()
+    yield "`import lockstep` over `import httpx`", f"{ratio:.1f}", "at most 1.5"

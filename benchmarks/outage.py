@@ -1,7 +1,5 @@
 """What a training step takes at its 99th percentile while the service hangs, beside the same training without Lockstep.
 
-    python -m benchmarks.outage
-
 A job of one rank, then DDP with two, train a small network. Three kinds of block take turns: without Lockstep (torch's
 LambdaLR), with a service that answers, and with one that is stopped (SIGSTOP: connections are accepted and nothing
 answers) for longer than the lead. The figure is the median over the rounds of the ratio of a block's percentile to that
@@ -13,6 +11,7 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -26,6 +25,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from benchmarks.http import Server, free_port, process
 from lockstep.torch import LockstepLR
 
+HEADS = ("step time, 99th percentile, beside the same without Lockstep", "service answers", "service hangs", "wanted")
+PACKAGES = ("torch",)
 ROUNDS, STEPS = 9, 400
 LEAD_SECONDS = 0.25
 PLAN = {"tracks": {"lr": {"kind": "ramp", "shape": "cosine", "start": 0.1, "end": 0.001, "steps": 100_000}}}
@@ -93,19 +94,13 @@ def measure(ranks: int, server: Server) -> tuple[float, float, int]:
     return answer
 
 
-def main() -> None:
-    """Print the table."""
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """Jobs of one rank and of two."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         database = f"sqlite:///{Path(folder)}/lockstep.db"
         with process("-m", "app.main", "serve", "--port", str(port), "--database-url", database, port=port) as server:
-            print("| step time, 99th percentile, beside the same without Lockstep | service answers | service hangs |")
-            print("|---|---|---|")
             for ranks in (1, 2):
                 answering, hanging, alone = measure(ranks, server)
                 assert alone == ROUNDS, f"only {alone} of {ROUNDS} rounds outlasted the lead"
-                print(f"| {ranks} rank{'s' if ranks > 1 else ''} | {answering:.2f} | {hanging:.2f} |")
-
-
-if __name__ == "__main__":
-    main()
+                yield f"{ranks} rank{'s' if ranks > 1 else ''}", f"{answering:.2f}", f"{hanging:.2f}", "at most 1.5"

@@ -5,7 +5,7 @@ figures are ratios of the shortest times in seven rounds.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import cos, pi
 from typing import Any
 
@@ -16,6 +16,8 @@ from app.schedules import CompiledPlan, compile_plan, resolve
 from app.schedules.build import build, lower
 from schemas.plans import Plan
 
+HEADS = ("one million values", "over `np.empty` + fill", "over plain NumPy")
+PACKAGES = ("numpy", "torch")
 COUNT = 1_000_000
 ROUNDS = 7
 STEPPED = 20_000  # steps of torch's scheduler, scaled up
@@ -170,10 +172,8 @@ def compared(schedule: dict[str, Any], plain: Callable[[Values], Values]) -> tup
 
 def stepping() -> str:
     """How many times longer torch's own scheduler takes for the same values."""
-    try:
-        import torch
-    except ImportError:
-        return "torch is not installed"
+    import torch
+
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=3e-4)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=980_000, eta_min=3e-5)
 
@@ -188,14 +188,9 @@ def stepping() -> str:
     return f"{(seconds(step) - idle) * COUNT / STEPPED / ours:,.0f}"
 
 
-def main() -> None:
-    print("| one million values | over `np.empty` + fill | over plain NumPy |")
-    print("|---|---|---|")
+def rows() -> Iterator[tuple[str, str, str]]:
+    """Every native kind, then what people do without us."""
     for name, schedule, plain in CASES:
         filled, numpy = compared(schedule, plain)
-        print(f"| {name} | {filled:.1f} | {numpy:.2f} |", flush=True)
-    print(f"\nStepping torch's CosineAnnealingLR over warm-up + cosine as evaluated here: {stepping()}")
-
-
-if __name__ == "__main__":
-    main()
+        yield name, f"{filled:.1f}", f"{numpy:.2f}"
+    yield "the same values by stepping torch's CosineAnnealingLR, over warm-up + cosine here", "", stepping()
