@@ -572,10 +572,20 @@ class World(RuleBasedStateMachine):
             job.now += 1.0
         raise AssertionError(f"{job.prefetcher.state}: all is answered, and there is no value and no error")
 
-    @precondition(lambda self: not self.closed)
-    @rule()
-    def leave(self) -> None:
+    @rule(steps=st.integers(LEAD, 3 * LEAD))
+    def away(self, steps: int) -> None:
+        """A request is lost, and the training goes on through all that it holds."""
+        if self.call is None:
+            self.train(steps, None)
+            self.ask()
+        if self.call is not None:
+            self.fail("unavailable")
+        self.train(steps, None)
+
+    def teardown(self) -> None:
         """A goodbye that is heard has told everything."""
+        if not hasattr(self, "job"):
+            return
         self.closed = True
         prefetcher, told = self.job.prefetcher, self.job.prefetcher.state in (State.HOLDING, State.ALONE)
         prefetcher.leave(self.job.now)
