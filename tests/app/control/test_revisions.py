@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from app.control import revisions, runs, values
 from app.control.idempotency import Key
-from app.errors import BelowHorizon, IdempotencyMismatch, Invalid, NotFound, RevisionMismatch, RunArchived
+from app.errors import (
+    BelowHorizon,
+    IdempotencyMismatch,
+    Invalid,
+    NotFound,
+    RevisionMismatch,
+    RevisionNeeded,
+    RunArchived,
+)
 from app.identity import ANONYMOUS
 from app.store import Store, open_store
 from schemas.runs import RevisionCreate
@@ -90,6 +98,75 @@ def test_a_revision_at_the_horizon_itself_can_still_be_cancelled(run: Run) -> No
     run.revise({"kind": "set", "value": 7.0})
     run.revise({"kind": "cancel", "revision": 2})
     assert planned(run, 8, 10) == pytest.approx(linear(8, 10).tolist(), rel=1e-12)
+
+
+def test_what_a_pending_revision_goes_back_to_cannot_be_cancelled(run: Run) -> None:
+    run.create()
+    run.revise({"kind": "set", "value": 0.5}, from_step=20)
+    run.revise({"kind": "rollback", "revision": 2}, from_step=100)
+    with pytest.raises(RevisionNeeded, match="revision 3, pending at step 100") as caught:
+        run.revise({"kind": "cancel", "revision": 2})
+    assert caught.value.members["revision"] == 3
+    run.revise({"kind": "scale", "factor": 0.5}, from_step=10)  # in front, as ever
+    run.revise({"kind": "cancel", "revision": 3})
+    run.revise({"kind": "cancel", "revision": 2})
+    assert planned(run, 100, 101) == pytest.approx([0.45], rel=1e-12)
+
+
+def test_what_would_break_a_pending_revision_is_refused_with_its_number(run: Run) -> None:
+    run.create()
+    run.revise({"kind": "hold"}, from_step=20)
+    run.revise({"kind": "resume"}, from_step=100)
+    replaced = {"tracks": {"lr": {"kind": "constant", "value": 0.5}}}
+    changes: list[tuple[dict[str, Any], int | None]] = [
+        ({"kind": "cancel", "revision": 2}, None),
+        ({"kind": "replace", "plan": replaced}, 50),
+    ]
+    for action, step in changes:
+        with pytest.raises(RevisionNeeded, match="nothing is held") as caught:
+            run.revise(action, step)
+        assert caught.value.members["revision"] == 3
+    assert run.get()["revision"] == 3
+
+
+def test_a_cancel_acts_at_once_and_is_not_cancelled_itself(run: Run) -> None:
+    run.create()
+    run.window(0)
+    run.revise({"kind": "set", "value": 0.5}, from_step=20)
+    with pytest.raises(Invalid, match="acts at once") as caught:
+        run.revise({"kind": "cancel", "revision": 2}, from_step=15)
+    assert caught.value.errors[0][0] == "/from_step"
+    assert run.revise({"kind": "cancel", "revision": 2})["from_step"] == 8
+    with pytest.raises(Invalid, match="is a cancel itself"):
+        run.revise({"kind": "cancel", "revision": 3})
+
+
+def test_a_revision_is_worked_out_again_where_the_run_moved_meanwhile(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing slow happens under the lock; so what was worked out is checked there, and done anew."""
+    run.create()
+    real = revisions._worked_out
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr(revisions, "_worked_out", real)
+        worked = real(*arguments)
+        run.window(0)
+        return worked
+
+    monkeypatch.setattr(revisions, "_worked_out", overtaken)
+    assert run.revise({"kind": "scale", "factor": 0.5})["from_step"] == 8
+    assert run.values(0, 8) == pytest.approx(linear(0, 8).tolist(), rel=1e-12)
+
+
+def test_a_rollback_may_lead_to_a_revision_that_a_rewind_dropped(run: Run) -> None:
+    run.create()
+    run.window(0)
+    run.revise({"kind": "set", "value": 0.5})
+    run.values(0, 20)
+    run.rewind(4)
+    run.revise({"kind": "rollback", "revision": 2}, from_step=30)
+    assert planned(run, 29, 31) == pytest.approx([0.971, 0.5], rel=1e-12)
 
 
 def test_a_rollback_is_the_plan_of_a_revision_on_its_own_clock(run: Run) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.control import runs, windows
+from app.errors import Invalid
 from schemas.runs import RunPatch, WindowRequest
 from tests.app.control.harness import Run, applied, first
 
@@ -91,6 +92,18 @@ def test_a_horizon_far_ahead_of_the_median_worker_raises_the_alarm_once(run: Run
     alarms = run.events("horizon-runaway")
     assert len(alarms) == 1
     assert alarms[0]["alarm"] is True
+
+
+def test_a_step_below_the_runs_first_is_refused_wherever_it_is_said(run: Run) -> None:
+    run.create(start_step=100)
+    run.window(100)
+    with pytest.raises(Invalid) as caught:
+        run.window(100, at=40)
+    assert caught.value.errors[0][0] == "/at"
+    with pytest.raises(Invalid) as caught:
+        run.window(104, group=[{"worker": "rank-1", "at": 40}])
+    assert caught.value.errors[0][0] == "/group/0/at"
+    assert [worker["step"] for worker in run.workers()] == [100]
 
 
 # memory (R6)
