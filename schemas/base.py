@@ -106,12 +106,17 @@ class Problem(Model):
 Encoding = Literal["application/json", "application/octet-stream"]
 
 
+LONGEST_NAME = 200  # longer ones are like no name; comparing takes as long as they are
+
+
 def nearest(name: str, names: Iterable[str], most: int = 1) -> str:
     """The end of a sentence that suggests the names most like a misspelt one; empty where none is like it.
 
     >>> nearest("warmup_step", ["warmup_steps", "peak"])
     "; did you mean 'warmup_steps'?"
     """
+    if len(name) > LONGEST_NAME:
+        return ""
     plain = {known.lower(): known for known in names}
     close = [repr(plain[like]) for like in difflib.get_close_matches(name.lower(), plain, n=most)]
     return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -47,6 +47,7 @@ HEADERS = {
     503: {"Retry-After": "2"},
 }
 MOST_ERRORS = 50
+MOST_TEXT = 1000  # characters of a sentence or a pointer: what a caller sent may stand in it
 UNREADABLE = "There was an error parsing the body"  # what FastAPI says where json.loads raises anything unexpected
 
 
@@ -66,17 +67,25 @@ def answer(error: Exception, request: Request) -> Response:
 
 def document(name: str, status: int, title: str, detail: str, **members: Any) -> Response:
     """A problem document."""
-    body = {"type": f"urn:lockstep:problem:{name}", "title": title, "status": status, "detail": detail, **members}
+    body = {
+        "type": f"urn:lockstep:problem:{name}",
+        "title": title,
+        "status": status,
+        "detail": _short(detail),
+        **members,
+    }
     content = json.dumps(body, ensure_ascii=False).encode()
     return Response(content, status, HEADERS.get(status), media_type="application/problem+json")
 
 
-def invalid(errors: Iterable[Mapping[str, Any]], body: Any, model: Any) -> Invalid:
-    """pydantic's errors on a body of a model as ours: a JSON pointer into it, and a sentence with the nearest name."""
-    found = [(_pointer(error, body), _sentence(error, body, model)) for error in errors]
-    shown = list(dict.fromkeys(found))[:MOST_ERRORS]
+def invalid(errors: Sequence[Mapping[str, Any]], body: Any, model: Any) -> Invalid:
+    """pydantic's errors on a body of a model as ours: a JSON pointer into it, and a sentence with the nearest name.
+
+    Of many errors the first 50 are looked at: a sentence with a suggestion costs a thousand times what a mistake does.
+    """
+    shown = list(dict.fromkeys((_pointer(e, body), _sentence(e, body, model)) for e in errors[:MOST_ERRORS]))
     first_pointer, first = shown[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return Invalid(f"{first_pointer or 'the request'}: {first}{more}", errors=shown)
 
 
@@ -102,8 +111,14 @@ def parse_error(error: pydantic_core.ValidationError, body: bytes, model: type[M
 def _refusal(error: LockstepError) -> Response:
     members: dict[str, Any] = dict(error.members)
     if error.errors:
-        members["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in error.errors]
+        members["errors"] = [
+            {"pointer": _short(pointer), "detail": _short(detail)} for pointer, detail in error.errors[:MOST_ERRORS]
+        ]
     return document(error.name, STATUS.get(error.name, 500), error.title, error.detail, **members)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
 
 
 def _plain(error: HTTPException, request: Request) -> Response:
