@@ -1,11 +1,18 @@
 """What every wire model shares: strict types, no unknown fields, finite numbers, and the names in use."""
 
+import ast
 import difflib
+import inspect
+import textwrap
 from array import array
 from collections.abc import Iterable
+from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 MAX_STEP = 2**53  # above it float64 no longer tells neighbouring steps apart
 
@@ -21,12 +28,25 @@ class Model(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
-        use_attribute_docstrings=True,
     )
 
     def to_json(self) -> dict[str, Any]:
         """The model as plain JSON data, without the fields that nobody set."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The JSON schema, in which the text below a field is its description.
+
+        Pydantic's `use_attribute_docstrings` reads the source of every class as it is defined: half of a start.
+        """
+        document = handler(schema)
+        properties = handler.resolve_ref_schema(document).get("properties", {})
+        for name, text in field_docs(cls).items():
+            field = cls.model_fields.get(name)
+            if field is not None and (shown := properties.get(field.alias or name)) is not None:
+                shown["description"] = text
+        return document
 
 
 Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
@@ -120,3 +140,20 @@ def nearest(name: str, names: Iterable[str], most: int = 1) -> str:
     plain = {known.lower(): known for known in names}
     close = [repr(plain[like]) for like in difflib.get_close_matches(name.lower(), plain, n=most)]
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+@cache
+def field_docs(model: type[BaseModel]) -> dict[str, str]:
+    """The texts below a model's fields, those of what it derives from included, by the fields' names."""
+    docs: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, Model) and base is not Model:
+            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(tree, ast.ClassDef)
+            for field, below in pairwise([*tree.body, None]):
+                match field, below:
+                    case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(text))):
+                        docs[name] = inspect.cleandoc(text)
+                    case ast.AnnAssign(target=ast.Name(name)), _:
+                        docs.pop(name, None)  # defined anew, without a text of its own
+    return docs
