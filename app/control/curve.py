@@ -6,7 +6,8 @@ what is below the horizon: those values are bytes, and the plan that they follow
 starts from the nearest plan that is kept, or in memory; however long the history, only what is pending is worked out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from app.control.history import History, carried, rests_on
@@ -27,7 +28,7 @@ class Curve:
     """A history and the plans behind it. `memo` has plans by key; `find` gives those that the database keeps."""
 
     history: History
-    memo: dict[str, Plan] = field(default_factory=dict)
+    memo: MutableMapping[str, Plan] = field(default_factory=dict)
     find: Find = lambda _keys: {}
 
     def plan(self, index: int) -> Plan:
@@ -48,8 +49,13 @@ class Curve:
             yield self.history.rows[index], self.compiled(index), lower, upper
 
     def on(self, history: History) -> "Curve":
-        """The curve of another history of the same run."""
+        """The curve of another history of the same run, of revisions that are stored."""
         return Curve(history, self.memo, self.find)
+
+    def trying(self, history: History) -> "Curve":
+        """The same with a revision that is not stored, and may never be: its number may soon be another's, so what it
+        folds to goes into a memo of its own."""
+        return Curve(history, ChainMap({}, self.memo), self.find)
 
     def _nearest(self, index: int) -> int:
         """The last revision up to `index` whose plan is at hand, put into the memo; else the first one."""

@@ -152,7 +152,7 @@ def _worked_out(control: Control, reader: Reader, run: RunRow, request: Revision
         if isinstance(request.action, CancelAction):
             _cancellable(reader, run, before, request.action.revision)
         row = replace(row, plan=_elsewhere(control, reader, run, before, request.action))
-        after = before.on(before.history.adding(row))
+        after = before.trying(before.history.adding(row))
         _hold(run, after, row)
     except Invalid as error:
         raise error.under("/action") from None
@@ -253,7 +253,7 @@ def _rewound(control: Control, reader: Reader, run: RunRow, request: RewindCreat
     row = RevisionRow(number, attempt, step, step, action, None, request.reason, identity.name)
     try:
         row = replace(row, plan=_elsewhere(control, reader, run, before.on(kept), carried(action)))
-        after = before.on(kept.adding(row))
+        after = before.trying(kept.adding(row))
         after.plan(after.history.index[number])
         check_curve(after, step, run.bounds)
     except Invalid as error:

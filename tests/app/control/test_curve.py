@@ -59,6 +59,15 @@ def test_a_change_in_front_folds_only_what_lies_behind(applied: list[int]) -> No
     assert applied == [650, 700, 800]
 
 
+def test_a_revision_that_is_only_tried_is_kept_in_no_memo_but_its_own(applied: list[int]) -> None:
+    curve = Curve(begun(halving(2, 100)))
+    curve.plan(1)
+    for one, at_500 in ((row(3, 200, kind="set", value=0.5), 0.5), (halving(3, 200), 0.125)):
+        assert value(curve.trying(curve.history.adding(one)), 2, 500) == at_500
+    assert applied == [100, 200, 200]
+    assert list(curve.memo) == list(curve.history.keys)
+
+
 def test_two_thousand_revisions_cost_as_much_as_ten(applied: list[int]) -> None:
     history = begun(*(halving(n, n) for n in range(2, 2001)))
     kept = {history.keys[1990]: LINEAR}

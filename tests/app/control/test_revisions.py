@@ -210,6 +210,22 @@ def test_what_a_preview_shows_is_what_is_then_committed(run: Run) -> None:
             assert committed[step] == value
 
 
+def test_what_was_only_tried_leaves_nothing_behind(run: Run) -> None:
+    """A preview and a refused revision have the number that the next one gets, and maybe its step."""
+    run.create()
+    run.window(0)
+    tried = RevisionCreate.model_validate({"action": {"kind": "set", "value": 0.5}, "from_step": 8})
+    revisions.preview(run.control, run.name, tried, ANONYMOUS)
+    with pytest.raises(Invalid, match="lr would be"):
+        run.revise({"kind": "replace", "plan": {"tracks": {"lr": {"kind": "formula", "expression": "8.5 - step"}}}})
+    run.revise({"kind": "scale", "factor": 0.5})
+    assert run.values(8, 16) == pytest.approx((linear(8, 16) / 2).tolist(), rel=1e-12)
+    with pytest.raises(Invalid, match="lr would be"):
+        run.rewind(8, {"kind": "replace", "plan": {"tracks": {"lr": {"kind": "formula", "expression": "8.5 - step"}}}})
+    run.rewind(8, {"kind": "scale", "factor": 0.1})
+    assert run.values(8, 16) == pytest.approx((linear(8, 16) / 20).tolist(), rel=1e-12)
+
+
 def test_a_jump_is_a_warning_and_workers_that_are_away_are_another(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run.create()
     run.window(0)
