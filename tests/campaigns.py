@@ -11,13 +11,12 @@ from hypothesis import settings
 # One for all of pytest-xdist's workers, which inherit it; printed at the end, and given again to repeat a run.
 SEED = int(os.environ.setdefault("LOCKSTEP_SEED", str(random.randrange(10**6))))
 
-LONG = 20
-settings.register_profile("long", max_examples=LONG * 100)
+settings.register_profile("long")
 
 
 def sampled(cases: Sequence[Any], count: int) -> list[Any]:
     """The cases for `parametrize`: `count` of them, chosen by the seed, marked `sampled`, and the others `long`."""
-    chosen = random.Random(SEED).sample(range(len(cases)), count)
+    chosen = random.Random(f"{SEED}, {count} of {len(cases)}").sample(range(len(cases)), count)
     marks = [pytest.mark.sampled if number in chosen else pytest.mark.long for number in range(len(cases))]
     return [
         pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=mark)
@@ -25,6 +24,8 @@ def sampled(cases: Sequence[Any], count: int) -> list[Any]:
     ]
 
 
-def examples(count: int) -> int:
-    """How many examples a property tries: `count`, and twenty times as many under hypothesis' profile `long`."""
-    return count * LONG if settings.get_current_profile_name() == "long" else count
+def amount(ordinary: int, long: int | None = None) -> int:
+    """How much of something: in a long run (hypothesis' profile of that name) ten times as much, or what is said."""
+    if settings.get_current_profile_name() != "long":
+        return ordinary
+    return ordinary * 10 if long is None else long

@@ -90,13 +90,21 @@ class Task:
         """All ranks have come to a good end."""
         return self.said() == [""] * self.ranks.count
 
+    def failed(self) -> bool:
+        """It is over, but not as it should be."""
+        return self.over() and not self.good()
+
+    def log(self) -> str:
+        """The last lines that the ranks have printed, in this script or before it."""
+        return (self.ranks.folder / "log").read_text()[-4000:]
+
     def finish(self, seconds: float) -> None:
         """Wait for the end, which has to be a good one at every rank."""
         with contextlib.suppress(AssertionError):
             until(self.over, seconds, pause=LOOK_SECONDS)
         if not self.good():
             said = self.said()
-            log = (self.ranks.folder / "log").read_text()[-4000:]
+            log = self.log()
             self.ranks.kill()
             raise AssertionError(f"{self.name}: {len(said)} ranks ended in {seconds:.0f} s\n{log}\n{''.join(said)}")
 

@@ -74,9 +74,9 @@ def running(
     folder: Path, database_url: str | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Service]:
     """A service for the length of a block, with more in its environment; killed at the end."""
-    service = Service(folder, database_url, environment).start()
+    service = Service(folder, database_url, environment)
     try:
-        yield service
+        yield service.start()
     finally:
         if service.process is not None and service.process.poll() is None:
             service.signal(signal.SIGCONT)

@@ -1,14 +1,14 @@
-"""The ranks of the fault campaign: run by torchrun once, they train one case after the other, as the test asks.
+"""A case of the fault campaign: every rank trains, and answers with `result-NUMBER-RANK.json`.
 
-A case is a file `case-N.json`; every rank answers with `result-N-RANK.json`. In a case each outage policy has a model,
-a run and a scheduler of its own, all in one loop, so that one fault meets all of them. Gradients are averaged by one
-collective, which also carries who has failed: a policy that raised anywhere ends everywhere, as torchrun would end it.
+Each outage policy has a model, a run and a scheduler of its own, all in one loop, so that one fault meets all of them.
+Gradients are averaged by one collective, which also carries who has failed: a policy that raised anywhere ends
+everywhere, as torchrun would end it. Arguments: a folder, the number of the case, and what it is about, as JSON.
 """
 
 import json
 import os
+import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import torch.distributed as dist
 from lockstep.torch import LockstepLR
 from tests.processes import publish
 
-FOLDER = Path(os.environ["CAMPAIGN"])
 RANK = int(os.environ["RANK"])
 PACE_SECONDS = 0.01
 LOOK = 32  # how often a rank looks at the values that it has in hand
@@ -75,13 +74,13 @@ class Member:
         return {"rates": self.rates, "reasons": reasons, "error": self.error, "difference": difference}
 
 
-def train(number: int, case: dict[str, Any]) -> dict[str, Any]:
+def train(folder: Path, number: int, case: dict[str, Any]) -> dict[str, Any]:
     """Train until the test says stop or every policy has ended."""
     members = [Member(case, policy) for policy in case["policies"]]
-    living, stop, step = list(members), FOLDER / f"stop-{number}", 0
+    living, stop, step = list(members), folder / f"stop-{number}", 0
     look, held, in_hand = time.monotonic(), 0, 0.0
     while living:
-        while RANK == 0 and step >= gate():
+        while RANK == 0 and step >= gate(folder):
             time.sleep(0.005)
         own = torch.cat([*(member.gradient() for member in living), torch.tensor([float(RANK == 0 and stop.exists())])])
         dist.all_reduce(own)
@@ -98,8 +97,8 @@ def train(number: int, case: dict[str, Any]) -> dict[str, Any]:
             held = min((member.scheduler.state_dict()["windows"][-1]["stop"] for member in living), default=step)
             in_hand = (held - step) * (look - before) / LOOK
         about = {"case": number, "step": step, "reasons": reasons, "held_until": held, "seconds_in_hand": in_hand}
-        publish(FOLDER / f"status-{RANK}.json", about)
-        if RANK == 0 and (FOLDER / "slow-rank").exists():
+        publish(folder / f"status-{RANK}.json", about)
+        if RANK == 0 and (folder / "slow-rank").exists():
             time.sleep(0.05)
         time.sleep(PACE_SECONDS)
     for member in living:
@@ -107,35 +106,21 @@ def train(number: int, case: dict[str, Any]) -> dict[str, Any]:
     return {member.policy: member.result() for member in members}
 
 
-def gate() -> float:
+def gate(folder: Path) -> float:
     """The step that no rank makes before the test opens the way; rank 0 keeps all of them, by the collective."""
     try:
-        return float((FOLDER / "gate").read_text())
+        return float((folder / "gate").read_text())
     except FileNotFoundError:
         return float("inf")
 
 
-def ask(number: int) -> Sequence[Any]:
-    """The next case, read by rank 0."""
-    box: list[Any] = [None]
-    if RANK == 0:
-        path = FOLDER / f"case-{number}.json"
-        while not path.exists():
-            time.sleep(0.005)
-        box = [json.loads(path.read_text())]
-    dist.broadcast_object_list(box, 0)
-    return box
-
-
-def main() -> None:
-    torch.set_num_threads(1)
+def main(folder: str, number: str, case: str) -> None:
     dist.init_process_group("gloo")
-    number = 0
-    while (case := ask(number)[0]) is not None:
-        publish(FOLDER / f"result-{number}-{RANK}.json", train(number, case))
-        number += 1
+    result = train(Path(folder), int(number), json.loads(case))
+    publish(Path(folder, f"result-{number}-{RANK}.json"), result)
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    main(*sys.argv[1:])

@@ -1,11 +1,12 @@
-"""A training job for the agreement tests: run by torchrun, paced, and honest about what its optimizer used.
+"""A training job for the agreement tests: paced, and honest about what its optimizer used.
 
 Every rank writes `rank-N.json`: the rate that stood in the optimizer at each step, the error that ended the job if one
-did, and the largest difference of its parameters from rank 0's. `JOB` in the environment holds the settings.
+did, and the largest difference of its parameters from rank 0's. The argument holds the settings, as JSON.
 """
 
 import json
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import nn
 
 from lockstep.torch import LockstepLR
 
-JOB: dict[str, Any] = json.loads(os.environ["JOB"])
+JOB: dict[str, Any] = json.loads(sys.argv[1])
 RANK = int(os.environ["RANK"])
 FOLDER = Path(JOB["folder"])
 
@@ -41,25 +42,26 @@ class Polling:
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
         self._rate = 1.0
+        self._closed = threading.Event()
         self._client = httpx.Client(base_url=JOB["url"], timeout=2)
         threading.Thread(target=self._poll, daemon=True).start()
 
     def _poll(self) -> None:
-        while True:
+        while not self._closed.wait(0.1):
             try:
                 step = STEP[0]
                 query = {"start": step, "stop": step + 1}
                 self._rate = self._client.get(f"/v1/runs/{JOB['run']}/values", params=query).json()["values"]["lr"][0]
             except (httpx.HTTPError, KeyError, ValueError):
                 pass
-            time.sleep(0.1)
 
     def step(self) -> None:
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate
 
     def close(self) -> None:
-        """Nothing to say good-bye to."""
+        """End the thread: the process goes on."""
+        self._closed.set()
 
 
 STEP = [0]

@@ -9,7 +9,6 @@ Lockstep, and must fail.
 import contextlib
 import json
 import struct
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,27 +18,30 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import environment, started, torchrun
+from tests.campaigns import amount, sampled
+from tests.ranks import Ranks, Task
 from tests.service import ROOT, Service, running
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(420)]
 
 RANKS = 4
-REVISIONS = 150
+REVISIONS = amount(40, 150)
+KILLS = amount(1, 3)
 BURST = 10
 LEAD_SECONDS = 0.5
 STEP_SECONDS = 0.004
+Record = Callable[[str, object], None]
 PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.01}}}
 
 
 @dataclass
 class Job:
-    """A torchrun job under way, and the calls of its controller."""
+    """A job under way, and the calls of its controller."""
 
     service: Service
     folder: Path
-    process: subprocess.Popen[str]
+    task: Task
     client: httpx.Client
     posted: int = 0
 
@@ -52,12 +54,12 @@ class Job:
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Until the condition holds or the job ends."""
-        while self.process.poll() is None and not condition():
+        while not self.task.over() and not condition():
             time.sleep(0.02)
 
     def answered(self, call: Callable[[], httpx.Response]) -> httpx.Response:
         """The answer to a call that is sent again while the service is away."""
-        while self.process.poll() is None:
+        while not self.task.over():
             try:
                 answer = call()
                 if answer.status_code < 500:
@@ -65,7 +67,7 @@ class Job:
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
-        raise AssertionError(f"the job ended early: {self.log()}")
+        raise AssertionError(f"the job ended early: {self.task.log()}")
 
     def post(self, rate: float, from_step: int | None) -> bool:
         """Post a revision; False where a worker that was alone for a while has passed its step already."""
@@ -83,7 +85,7 @@ class Job:
 
         Those that an outage moved take effect together; they count as one.
         """
-        while self.in_force() < count and self.process.poll() is None:
+        while self.in_force() < count and not self.task.over():
             step = self.answered(lambda: self.client.get("/v1/runs/job")).json()["horizon"] + 30
             for _ in range(BURST):
                 if not self.post(0.001 * (1 + (self.posted * 7) % 13), step):
@@ -99,16 +101,13 @@ class Job:
     def finish(self) -> list[dict[str, Any]]:
         """Ask the job to end and read what its ranks wrote."""
         (self.folder / "stop").touch()
-        assert self.process.wait(timeout=180) == 0, self.log()
+        self.task.finish(180)
         return [json.loads((self.folder / f"rank-{rank}.json").read_text()) for rank in range(RANKS)]
-
-    def log(self) -> str:
-        return (self.folder / "job.log").read_text()[-4000:]
 
 
 @contextlib.contextmanager
-def training(service: Service, folder: Path, **settings: Any) -> Iterator[Job]:
-    """A job with these settings, over a run of its own; killed at the end of the block if it still runs."""
+def training(ranks: Ranks, service: Service, folder: Path, **settings: Any) -> Iterator[Job]:
+    """A job with these settings, over a run of its own."""
     client = httpx.Client(base_url=service.url, timeout=5)
     created = {"run": "job", "plan": PLAN, "lead_seconds": LEAD_SECONDS}
     assert client.post("/v1/runs", json=created).status_code == 201
@@ -124,15 +123,8 @@ def training(service: Service, folder: Path, **settings: Any) -> Iterator[Job]:
         "policy": None,
         **settings,
     }
-    with (folder / "job.log").open("wb") as log:
-        process = started(
-            [*torchrun(RANKS), str(ROOT / "tests/distributed/job.py")],
-            env=environment(JOB=json.dumps(job)),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        with contextlib.closing(client), process as running_job:
-            yield Job(service, folder, running_job, client)
+    with contextlib.closing(client):
+        yield Job(service, folder, ranks.begin(ROOT / "tests/distributed/job.py", json.dumps(job)), client)
 
 
 def compare(job: Job, ranks: list[dict[str, Any]], *, reported: bool = True) -> int:
@@ -158,44 +150,52 @@ def compare(job: Job, ranks: list[dict[str, Any]], *, reported: bool = True) -> 
     return len({row["from_step"] for row in history[1:] if row["from_step"] < executed})
 
 
-@pytest.mark.parametrize(
-    ("agreement", "policy", "stall_rank"),
-    [("broadcast", "follow", 0), ("broadcast", "freeze", 0), ("broadcast", "wait", 0), ("commit", "wait", 2)],
-)
-def test_all_ranks_agree_through_kills_and_stalls(tmp_path: Path, agreement: str, policy: str, stall_rank: int) -> None:
-    settings = {"agreement": agreement, "policy": policy, "stall_rank": stall_rank, "stall_at": 700}
-    with running(tmp_path) as service, training(service, tmp_path, **settings) as job:
-        for part in (1, 2, 3):
-            job.revise(REVISIONS * part // 4)
+CASES = [("broadcast", "follow", 0), ("broadcast", "freeze", 0), ("broadcast", "wait", 0), ("commit", "wait", 2)]
+
+
+@pytest.mark.parametrize(("agreement", "policy", "stall_rank"), sampled(CASES, 1))
+def test_all_ranks_agree_through_kills_and_stalls(
+    ranks: Ranks, tmp_path: Path, record_property: Record, agreement: str, policy: str, stall_rank: int
+) -> None:
+    settings = {"agreement": agreement, "policy": policy, "stall_rank": stall_rank, "stall_at": amount(200, 700)}
+    with running(tmp_path) as service, training(ranks, service, tmp_path, **settings) as job:
+        for part in range(KILLS):
+            job.revise(REVISIONS * (part + 1) // (KILLS + 1))
             service.kill()
             service.start()
         job.revise(REVISIONS)
-        ranks = job.finish()
-        assert [rank["error"] for rank in ranks] == [None] * RANKS, job.log()
-        assert compare(job, ranks) >= REVISIONS
+        results = job.finish()
+        assert [rank["error"] for rank in results] == [None] * RANKS, job.task.log()
+        in_force = compare(job, results)
+        assert in_force >= REVISIONS
+        record_property("revisions in force", in_force)
+        record_property("steps at four ranks", len(results[0]["rates"]))
 
 
-def test_the_policy_raise_raises_everywhere_at_one_step(tmp_path: Path) -> None:
-    with running(tmp_path) as service, training(service, tmp_path, agreement="broadcast", policy="raise") as job:
+@pytest.mark.long
+def test_the_policy_raise_raises_everywhere_at_one_step(ranks: Ranks, tmp_path: Path) -> None:
+    settings = {"agreement": "broadcast", "policy": "raise"}
+    with running(tmp_path) as service, training(ranks, service, tmp_path, **settings) as job:
         job.revise(REVISIONS)
         service.kill()
-        job.process.wait(timeout=120)
+        job.task.finish(120)
         service.start()
-        ranks = job.finish()
-        assert all("NoValue" in rank["error"] for rank in ranks), ranks
-        assert compare(job, ranks, reported=False) >= REVISIONS
+        results = job.finish()
+        assert all("NoValue" in rank["error"] for rank in results), results
+        assert compare(job, results, reported=False) >= REVISIONS
 
 
-def test_naive_polling_breaks_the_replicas(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_naive_polling_breaks_the_replicas(ranks: Ranks, tmp_path: Path) -> None:
     """The control: without it, a test of agreement might pass because nothing could ever go wrong in it."""
-    with running(tmp_path) as service, training(service, tmp_path, agreement="naive") as job:
+    with running(tmp_path) as service, training(ranks, service, tmp_path, agreement="naive") as job:
         job.wait_for(lambda: job.step() > 50)
         for number in range(30):
             job.post(0.001 * (1 + (number * 7) % 13), None)
             passed = job.step() + 60
             job.wait_for(lambda passed=passed: job.step() > passed)  # type: ignore[misc]
-        ranks = job.finish()
-    rates = [rank["rates"] for rank in ranks]
+        results = job.finish()
+    rates = [rank["rates"] for rank in results]
     misaligned = [step for step in range(len(rates[0])) if len({one[step] for one in rates}) != 1]
     assert misaligned
-    assert max(rank["difference"] for rank in ranks) > 0
+    assert max(rank["difference"] for rank in results) > 0

@@ -1,7 +1,7 @@
 """The fault campaign: four ranks train while everything goes wrong that a cluster has, one thing after the other.
 
-One torchrun job serves all cases (see campaign.py); a case is a fault, an agreement mode and outage policies. What must
-hold is said by the three tests. The service and every rank run on wall clocks that the test can set (libfaketime).
+A case is a fault, an agreement mode and outage policies (see campaign.py). What must hold is said by the three tests.
+The service and every rank run on wall clocks that the test can set (libfaketime).
 """
 
 import contextlib
@@ -9,22 +9,23 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.campaigns import sampled
 from tests.clients.waiting import until
+from tests.distributed.conftest import RANKS, Clocks
 from tests.distributed.proxy import Proxy, proxied
-from tests.processes import environment, publish, started, torchrun
+from tests.processes import publish
+from tests.ranks import Ranks, Task
 from tests.service import ROOT, Service, running
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
 
-RANKS = 4
 PLAN = {"tracks": {"lr": {"kind": "ramp", "shape": "cosine", "start": 0.05, "end": 0.001, "steps": 20_000}}}
 PATIENCE = 90.0
 OUTAGES = ("killed", "stopped", "errors", "garbage", "cut")
@@ -34,10 +35,9 @@ FAULTS = (*OUTAGES, "restarted", "slow", "clocks", "slow rank")
 class Campaign:
     """The ranks, the service, and the ways between them."""
 
-    def __init__(self, folder: Path, service: Service, proxy: Proxy, clock: Path) -> None:
-        self.folder, self.service, self.proxy, self.clock = folder, service, proxy, clock
+    def __init__(self, folder: Path, ranks: Ranks, service: Service, proxy: Proxy, clock: Path) -> None:
+        self.folder, self.ranks, self.service, self.proxy, self.clock = folder, ranks, service, proxy, clock
         self.client = httpx.Client(base_url=service.url, timeout=30)
-        self.ended: Callable[[], bool] = lambda: False
         self.cases = 0
 
     @contextlib.contextmanager
@@ -75,15 +75,16 @@ class Campaign:
         number, self.cases = self.cases, self.cases + 1
         about = {"name": f"case-{number}", "plan": PLAN, "urls": self.proxy.urls, "agreement": agreement}
         limits = {"policies": policies, "lead_seconds": lead_seconds, "timeout": timeout}
-        publish(self.folder / f"case-{number}.json", about | limits)
-        return Case(self, number, policies)
+        script = ROOT / "tests/distributed/campaign.py"
+        task = self.ranks.begin(script, str(self.folder), str(number), json.dumps(about | limits))
+        return Case(self, number, policies, task)
 
 
 class Case:
     """One case under way: where it is, its controller, its end."""
 
-    def __init__(self, campaign: Campaign, number: int, policies: tuple[str, ...]) -> None:
-        self.campaign, self.number, self.policies = campaign, number, policies
+    def __init__(self, campaign: Campaign, number: int, policies: tuple[str, ...], task: Task) -> None:
+        self.campaign, self.number, self.policies, self.task = campaign, number, policies, task
 
     def status(self, rank: int = 0) -> dict[str, Any]:
         """What a rank said last of this case: the step it has made, and for every living policy the value's reason."""
@@ -93,15 +94,12 @@ class Case:
 
     def wait(self, condition: Callable[[], object]) -> None:
         """Until the condition holds. Nothing may take longer than a minute or so: that would be a hang."""
-        until(lambda: self.campaign.ended() or condition(), PATIENCE, pause=0.1)
-        assert not self.campaign.ended(), (self.campaign.folder / "ranks.log").read_text()[-4000:]
+        until(lambda: self.task.failed() or condition(), PATIENCE, pause=0.05)
+        if self.task.failed():
+            self.task.finish(0)
 
     def reach(self, step: int) -> None:
-        self.wait(lambda: self.status()["step"] >= step or self.over())
-
-    def over(self) -> bool:
-        """All policies have ended by themselves."""
-        return all(path.exists() for path in self.results())
+        self.wait(lambda: self.status()["step"] >= step or self.task.over())
 
     def get(self, policy: str, path: str = "", **query: Any) -> Any:
         answer = self.campaign.client.get(f"/v1/runs/case-{self.number}-{policy}{path}", params=query)
@@ -123,21 +121,21 @@ class Case:
         """For the length of a block no rank makes this step."""
         gate = self.campaign.folder / "gate"
         publish(gate, step)
-        yield step
-        gate.unlink()
+        try:
+            yield step
+        finally:
+            gate.unlink()
 
     def heard_of(self, policy: str) -> list[int]:
         """The step of every rank, as the service heard of it last."""
         return [worker["step"] for worker in self.get(policy, "/workers")["items"]]
 
-    def results(self) -> list[Path]:
-        return [self.campaign.folder / f"result-{self.number}-{rank}.json" for rank in range(RANKS)]
-
     def end(self) -> dict[str, list[dict[str, Any]]]:
         """Let the case end; by policy, what every rank has to say."""
         (self.campaign.folder / f"stop-{self.number}").touch()
-        self.wait(self.over)
-        ranks = [json.loads(path.read_text()) for path in self.results()]
+        self.task.finish(PATIENCE)
+        results = [self.campaign.folder / f"result-{self.number}-{rank}.json" for rank in range(RANKS)]
+        ranks = [json.loads(path.read_text()) for path in results]
         return {policy: [rank[policy] for rank in ranks] for policy in self.policies}
 
     def compare(self, policy: str, ranks: list[dict[str, Any]]) -> tuple[set[int], set[int]]:
@@ -151,42 +149,32 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
-    found = find_spec("libfaketime")
-    if found is None or not found.submodule_search_locations:
+def campaign(ranks: Ranks, clocks: Clocks | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    if clocks is None:
         pytest.skip("libfaketime is not installed")
-    library = Path(found.submodule_search_locations[0]) / "vendor/libfaketime/src/libfaketime.so.1"
     folder = tmp_path_factory.mktemp("campaign")
-    clock = folder / "clock"
-    clock.write_text("+0\n")
-    clocks = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # its default lets waits with a time-out spin
-    }
-    env = environment(CAMPAIGN=str(folder), **clocks)
-    command = [*torchrun(RANKS), str(ROOT / "tests/distributed/campaign.py")]
-    with contextlib.ExitStack() as stack:
-        service = stack.enter_context(running(folder, environment=clocks))
-        proxy = stack.enter_context(proxied(service.url, RANKS))
-        log = stack.enter_context((folder / "ranks.log").open("w"))
-        ranks = stack.enter_context(started(command, env=env, stdout=log, stderr=log))
-        one = Campaign(folder, service, proxy, clock)
-        stack.callback(one.client.close)
-        one.ended = lambda: ranks.poll() is not None
-        first = one.begin("broadcast", ("wait",), 0.5)  # the first update of a process imports for seconds
-        first.reach(20)
-        first.end()
-        yield one
-        if ranks.poll() is None:
-            publish(folder / f"case-{one.cases}.json", None)
-            assert ranks.wait(60) == 0, (folder / "ranks.log").read_text()[-4000:]
+    with running(folder, environment=clocks.env) as service, proxied(service.url, RANKS) as proxy:
+        one = Campaign(folder, ranks, service, proxy, clocks.file)
+        with contextlib.closing(one.client):
+            first = one.begin("broadcast", ("wait",), 0.5)  # the first update of a process imports for seconds
+            first.reach(20)
+            first.end()
+            yield one
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("policies", [("follow", "freeze", "raise"), ("wait",)], ids="-".join)
+def cases(*several: tuple[str, ...], faults: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
+    """Each of several groups of policies with each fault."""
+    return [(policies, fault) for policies in several for fault in faults]
+
+
+def named(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else "-".join(value)
+
+
+APART = ("follow", "freeze", "raise")  # policies that end by themselves while `wait` waits
+
+
+@pytest.mark.parametrize(("policies", "fault"), sampled(cases(APART, ("wait",), faults=FAULTS), 1), ids=named)
 def test_in_broadcast_mode_all_ranks_stay_identical(campaign: Campaign, policies: tuple[str, ...], fault: str) -> None:
     """In every case and under every policy; and what was used is committed, fallback included, or it is marked.
 
@@ -217,7 +205,7 @@ def test_in_broadcast_mode_all_ranks_stay_identical(campaign: Campaign, policies
             assert case.get(policy)["unverified"] == [], policy
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sampled(FAULTS, 1))
 def test_in_commit_mode_an_outage_shorter_than_half_the_lead_is_not_noticed(campaign: Campaign, fault: str) -> None:
     """Whatever the policy: the values in hand last longer.
 
@@ -246,8 +234,7 @@ def test_in_commit_mode_an_outage_shorter_than_half_the_lead_is_not_noticed(camp
         assert unverified <= {len(rates) - 1}, policy  # the last one perhaps unreported
 
 
-@pytest.mark.parametrize("fault", OUTAGES)
-@pytest.mark.parametrize("policies", [("follow", "freeze", "raise"), ("wait",)], ids="-".join)
+@pytest.mark.parametrize(("policies", "fault"), sampled(cases(APART, ("wait",), faults=OUTAGES), 1), ids=named)
 def test_in_commit_mode_a_longer_outage_is_waited_for_or_marked(
     campaign: Campaign, policies: tuple[str, ...], fault: str
 ) -> None:
