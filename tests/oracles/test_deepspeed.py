@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from app.errors import Invalid
+from tests.campaigns import amount
 from tests.oracles.compare import agree, values
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what DeepSpeed imports
@@ -16,7 +17,7 @@ lr_schedules = pytest.importorskip("deepspeed.runtime.lr_schedules", exc_type=Im
 
 Json = dict[str, Any]
 
-DRAWS = 300
+DRAWS = amount(60, 600)
 LENGTH = 90
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tests.campaigns import amount
 from tests.oracles.compare import agree
 from tests.oracles.compare import values as values_of
 
 library = pytest.importorskip("fvcore.common.param_scheduler")
 
-DRAWS = 200
+DRAWS = amount(60, 600)
 Spec = dict[str, Any]
 
 

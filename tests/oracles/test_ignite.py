@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from app.errors import Invalid
+from tests.campaigns import amount
 from tests.oracles.compare import agree, values
 
 handlers = pytest.importorskip("ignite.handlers.param_scheduler")
@@ -18,7 +19,7 @@ states = pytest.importorskip("ignite.handlers.state_param_scheduler")
 Json = dict[str, Any]
 Draw = Callable[[random.Random], Json]
 
-DRAWS = 300
+DRAWS = amount(60, 600)
 LENGTH = 90
 
 

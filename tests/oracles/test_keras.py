@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.campaigns import amount
 from tests.oracles.compare import values
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
 Json = dict[str, Any]
-DRAWS = 200
+DRAWS = amount(60, 600)
 
 
 def steps_around(chance: random.Random, *lengths: float) -> list[int]:

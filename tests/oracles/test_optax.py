@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.campaigns import amount
 from tests.oracles.compare import agree
 
 optax = pytest.importorskip("optax")
@@ -15,7 +16,7 @@ jax = pytest.importorskip("jax")
 Json = dict[str, Any]
 Draw = Callable[[random.Random], Json]
 
-DRAWS = 200
+DRAWS = amount(60, 600)
 LENGTH = 60
 FLOAT32 = (0.0, 2e-6)
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.campaigns import amount
 from tests.oracles.compare import agree
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     library = pytest.importorskip("paddle").optimizer.lr
 
-DRAWS = 200
+DRAWS = amount(60, 600)
 LENGTH = 150
 Spec = dict[str, Any]
 Draw = Callable[[random.Random], Spec]

@@ -15,8 +15,9 @@ import torch
 
 from app.control.schedules import evaluate
 from schemas.evaluate import Evaluate
+from tests.campaigns import amount
 
-DRAWS = 200
+DRAWS = amount(60, 600)
 REPORTS = 40
 
 Json = dict[str, Any]

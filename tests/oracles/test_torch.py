@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
+from tests.campaigns import amount
 from tests.oracles.compare import agree
 
 torch = pytest.importorskip("torch")
 lr_scheduler = torch.optim.lr_scheduler
 
-DRAWS = 200
+DRAWS = amount(60, 600)
 LENGTH = 60
 Draw = Callable[[random.Random], dict[str, Any]]
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.campaigns import amount
 from tests.oracles.compare import agree
 
 torch = pytest.importorskip("torch")
 
-DRAWS = 200
+DRAWS = amount(60, 600)
 LENGTH = 140
 Kwargs = dict[str, Any]
 Draw = Callable[[random.Random], Kwargs]

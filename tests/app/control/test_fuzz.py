@@ -17,6 +17,7 @@ from app.errors import LockstepError
 from app.schedules.catalogue import catalogue
 from schemas.evaluate import Evaluate, Explain
 from tests.app.schedules import trees
+from tests.campaigns import amount
 
 ODD: list[Any] = [
     *(None, True, False, 0, -1, 1, 2**53, 2**53 + 1, -(2**70), 10**400, 0.5, -0.0, 5e-324, 1.7e308, -1e308),
@@ -81,7 +82,7 @@ def answered(schedule: Any) -> bool:
     return True
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=amount(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(trees.schedules, st.randoms(use_true_random=False), st.integers(1, 3))
 def test_broken_trees(schedule: Any, choose: random.Random, changes: int) -> None:
     for _ in range(changes):

@@ -22,6 +22,7 @@ from app.identity import ANONYMOUS
 from app.store import Store, open_store
 from schemas.runs import RevisionCreate
 from tests.app.control.harness import Run, control_over
+from tests.campaigns import amount
 
 
 def planned(run: Run, start: int, stop: int, **more: Any) -> list[float]:
@@ -380,7 +381,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=amount(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=MOVES)
 def test_no_change_alters_a_committed_value_or_contradicts_the_plan(shared: Store, moves: list[Any]) -> None:
     """Whatever happens: committed values never change within an attempt, and what is committed is what was planned."""

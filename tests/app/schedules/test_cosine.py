@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.schedules.cosine import BLOCK, CosineRamp
+from tests.campaigns import amount
 
 
 def ramp(start: float, end: float, steps: float, past: str = "hold") -> CosineRamp:
     return CosineRamp(np.float64(start), np.float64(end), np.float64(steps), "cosine", np.float64(1), past)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=amount(50), deadline=None)
 @given(
     st.floats(0, 1),
     st.floats(0, 1),

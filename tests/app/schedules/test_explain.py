@@ -12,6 +12,7 @@ from app.schedules.explain import MAX_SEGMENTS, segments, summary
 from app.schedules.formula import FormulaError, evaluate, parse
 from schemas.plans import Plan
 from tests.app.schedules import trees
+from tests.campaigns import amount
 
 RAMP = {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100}
 
@@ -23,7 +24,7 @@ def explained(schedule: Any, start: int = 0, stop: int = 400) -> tuple[list[dict
     return segments(compiled, "lr", start, stop), compiled
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=amount(60), deadline=None)
 @given(trees.schedules, st.integers(0, 300))
 def test_the_formula_of_a_segment_gives_its_values(data: Any, start: int) -> None:
     pieces, compiled = explained(data, start)
@@ -44,7 +45,7 @@ def test_the_formula_of_a_segment_gives_its_values(data: Any, start: int) -> Non
         assert shown == pytest.approx(value, rel=1e-7, abs=1e-9, nan_ok=True), text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=amount(30), deadline=None)
 @given(trees.schedules)
 def test_every_number_is_what_evaluate_gives(data: Any) -> None:
     pieces, compiled = explained(data)

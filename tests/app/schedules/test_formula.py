@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.schedules.formula import FUNCTIONS, FormulaError, parse
+from tests.campaigns import amount
 
 NAMES = frozenset({"step"})
 
@@ -39,7 +40,7 @@ def test_refusals_say_where_and_what(text: str, words: str) -> None:
     caught.match(words)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=amount(300), deadline=None)
 @given(
     st.one_of(
         st.text(max_size=60),
