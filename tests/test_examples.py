@@ -155,6 +155,7 @@ class Slurm:
         return started(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
+@pytest.mark.long
 @pytest.mark.distributed
 def test_a_requeued_slurm_job_goes_on(service: Service, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")

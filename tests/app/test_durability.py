@@ -1,10 +1,10 @@
 """SIGKILL at random moments while revisions and windows are committed: what was acknowledged stays as it was.
 
-A controller posts 1,000 revisions, two workers ask for windows and report what they used, and the service is killed and
-started again on the same file. Everybody sends a call again until it is answered, a revision under the same key.
+A controller posts revisions (a thousand in a long run), two workers ask for windows and report what they used, and the
+service is killed and started again on the same file. Everybody sends a call again until it is answered, a revision
+under the same key.
 """
 
-import os
 import random
 import struct
 import threading
@@ -19,10 +19,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.campaigns import amount
 from tests.service import Service, running
 
-REVISIONS = int(os.environ.get("LOCKSTEP_DURABILITY_REVISIONS", "1000"))
-KILLS = 12
+REVISIONS = amount(200, 1000)
+KILLS = amount(3, 12)
 DOUBLE = 8
 OCTETS = {"accept": "application/octet-stream"}
 
@@ -92,6 +93,7 @@ def work(service: Service, record: Record, worker: str) -> None:
             step, uid = int(answer.headers["lockstep-stop"]), answer.headers["lockstep-uid"]
 
 
+@pytest.mark.sampled
 @pytest.mark.timeout(600)
 def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
     record = Record()

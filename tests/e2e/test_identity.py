@@ -26,6 +26,19 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for the tests that neither kill it nor touch its files; their runs have names of their own."""
+    with running(tmp_path_factory.mktemp("shared")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def controller(shared: Service) -> Iterator[lockstep.Client]:
+    with lockstep.Client(shared.url) as one:
+        yield one
+
+
 @pytest.fixture
 def client(service: Service) -> Iterator[lockstep.Client]:
     with lockstep.Client(service.url) as one:
@@ -103,42 +116,44 @@ def test_a_run_created_anew_under_the_name_is_not_mixed_up_with_the_old_one(
             walk(job, 50, MOST)
 
 
-def test_a_restarted_script_with_an_edited_plan_is_told_its_choices(service: Service, client: lockstep.Client) -> None:
-    with follow(service) as job:
+def test_a_restarted_script_with_an_edited_plan_is_told_its_choices(
+    shared: Service, controller: lockstep.Client
+) -> None:
+    with follow(shared, "edited") as job:
         before = walk(job, 0, 20)
     edited = {"tracks": {"lr": {"kind": "constant", "value": 0.5}}}
-    with pytest.raises(errors.RunExists, match="if_exists='keep'"), follow(service, plan=edited) as job:
+    with pytest.raises(errors.RunExists, match="if_exists='keep'"), follow(shared, "edited", plan=edited) as job:
         walk(job, 0, 1)
-    with follow(service, plan=edited, if_exists="keep") as job:
+    with follow(shared, "edited", plan=edited, if_exists="keep") as job:
         assert walk(job, 0, 20) == before
 
 
-def test_a_restarted_script_does_not_undo_a_controller(service: Service, client: lockstep.Client) -> None:
-    with follow(service) as job:
+def test_a_restarted_script_does_not_undo_a_controller(shared: Service, controller: lockstep.Client) -> None:
+    with follow(shared, "restarted") as job:
         walk(job, 0, 20)
-    revision = client.revise("job", {"kind": "set", "value": 0.25})
-    with follow(service, step=10) as job:
+    revision = controller.revise("restarted", {"kind": "set", "value": 0.25})
+    with follow(shared, "restarted", step=10) as job:
         replayed = walk(job, 10, revision["from_step"] + 5)
     assert replayed[-5:] == [0.25] * 5
     assert replayed[0] == 1.0 - 10 / 100_000
 
 
-def test_a_duplicate_job_raises_the_alarm(service: Service, client: lockstep.Client) -> None:
-    with follow(service) as one, follow(service) as two:
+def test_a_duplicate_job_raises_the_alarm(shared: Service, controller: lockstep.Client) -> None:
+    with follow(shared, "duplicate") as one, follow(shared, "duplicate") as two:
         for step in range(0, MOST, 10):
             walk(one, step, step + 10)
             walk(two, step, step + 10)
-            if client.run("job")["alarms"]:
+            if controller.run("duplicate")["alarms"]:
                 break
-    alarm = client.run("job")["alarms"][0]
+    alarm = controller.run("duplicate")["alarms"][0]
     assert alarm["type"] == "worker-duplicate"
     assert "two processes report as rank-0" in alarm["detail"]
 
 
-def test_a_superseded_job_is_told_to_restart_from_the_checkpoint(service: Service, client: lockstep.Client) -> None:
-    with follow(service) as job:
+def test_a_superseded_job_is_told_to_restart_from_the_checkpoint(shared: Service, controller: lockstep.Client) -> None:
+    with follow(shared, "superseded") as job:
         walk(job, 0, 200)
-        client.rewind("job", 100, action={"kind": "scale", "factor": 0.5})
+        controller.rewind("superseded", 100, action={"kind": "scale", "factor": 0.5})
         with pytest.raises(errors.AttemptSuperseded, match="rewound") as caught:
             walk(job, 200, MOST)
         assert caught.value.to_step == 100
@@ -146,15 +161,15 @@ def test_a_superseded_job_is_told_to_restart_from_the_checkpoint(service: Servic
         assert walk(job, 100, 102) == [0.5 * (1 - 100 / 100_000), 0.5 * (1 - 101 / 100_000)]
 
 
-def test_a_retried_rewind_rewinds_once(service: Service, client: lockstep.Client) -> None:
-    with follow(service) as job:
+def test_a_retried_rewind_rewinds_once(shared: Service, controller: lockstep.Client) -> None:
+    with follow(shared, "retried") as job:
         walk(job, 0, 50)
     key = {"idempotency-key": "rewind-1"}
     answers = [
-        httpx.post(f"{service.url}/v1/runs/job/rewind", json={"to_step": 20}, headers=key).json() for _ in range(3)
+        httpx.post(f"{shared.url}/v1/runs/retried/rewind", json={"to_step": 20}, headers=key).json() for _ in range(3)
     ]
     assert answers[0] == answers[1] == answers[2]
-    assert client.run("job")["attempt"] == 2
+    assert controller.run("retried")["attempt"] == 2
 
 
 def test_a_return_after_an_outage_longer_than_the_lead_leaves_no_hole_and_verifies(
