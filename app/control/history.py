@@ -79,10 +79,6 @@ class History:
         moved = set(numbers)
         return History.of(replace(row, from_step=step) if row.number in moved else row for row in self.rows)
 
-    def until(self, step: int) -> "History":
-        """The revisions that a rewind to `step` inherits."""
-        return History(tuple(row for row in self.rows if row.from_step <= step))
-
 
 def history_of(rows: Iterable[RevisionRow], attempt: int, newest: int | None = None) -> History:
     """The history of an attempt out of all rows of a run, as it stood when `newest` was the newest revision.
@@ -98,6 +94,18 @@ def history_of(rows: Iterable[RevisionRow], attempt: int, newest: int | None = N
     ]
     cancelled = {row.action.revision for row in holding if isinstance(row.action, CancelAction)}
     return History.of(row for row in holding if row.number not in cancelled)
+
+
+def dropped_by(rows: Iterable[RevisionRow], to_step: int) -> list[RevisionRow]:
+    """What a rewind to `to_step` drops of all rows of a run (rule R7): what begins later, cancels among it.
+
+    What a cancel that stays has taken back stays taken back. What a dropped one took back holds again if the new
+    attempt inherits its step, and is dropped with it otherwise.
+    """
+    holding = [row for row in rows if row.dropped_in is None]
+    cancels = [row.action for row in holding if isinstance(row.action, CancelAction) and row.from_step <= to_step]
+    gone = {action.revision for action in cancels}
+    return [row for row in holding if row.from_step > to_step and row.number not in gone]
 
 
 def carried(action: StoredAction) -> Action | None:

@@ -11,7 +11,7 @@ from app.control.checks import check_curve, check_stretch, jumps
 from app.control.commit import Values
 from app.control.context import Control
 from app.control.curve import Curve
-from app.control.history import carried, history_of, rests_on
+from app.control.history import carried, dropped_by, history_of, rests_on
 from app.control.idempotency import Answer, Key
 from app.control.liveness import state_of
 from app.control.values import BLOCK, planned_values, sampled
@@ -263,12 +263,11 @@ def _rewound(control: Control, reader: Reader, run: RunRow, request: RewindCreat
 
 def _store_rewind(control: Control, tx: Transaction, run: RunRow, worked: Change) -> Answer[RewoundRun]:
     row, step = worked.row, worked.row.from_step
-    later = [other for other in tx.revisions(run.id) if other.from_step > step and other.dropped_in is None]
-    dropped = [other.number for other in later if other.number in worked.before.history.index]
+    dropped = [other.number for other in dropped_by(tx.revisions(run.id), step)]
     tx.end_attempt(run.id, run.attempt, run.horizon)
     tx.add_attempt(run.id, row.attempt, step)
-    for other in later:
-        tx.update_revision(run.id, other.number, dropped_in=row.attempt)
+    for number in dropped:
+        tx.update_revision(run.id, number, dropped_in=row.attempt)
     for number in worked.after.history.index.keys() - worked.before.history.index.keys() - {row.number}:
         tx.update_revision(run.id, number, cancelled_by=None)  # a cancel that was dropped takes nothing back
     row = tx.add_revision(run.id, row)

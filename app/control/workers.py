@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from app.control.context import Control
-from app.control.history import history_of
 from app.control.liveness import state_of
 from app.control.presenters import iso
 from app.control.verification import merged, owe, owed_until, unverified
@@ -18,15 +17,13 @@ def find(control: Control, name: str) -> WorkerList:
         rows = control.cache.newest(run, reader.workers(run.id))
         attempts = reader.attempts(run.id)
         marked = reader.unverified([run.id]).get(run.id, [])
-        every = reader.revisions(run.id)
-    histories = {attempt: history_of(every, attempt) for attempt in {row.attempt for row in rows}}
+        in_force = reader.in_force(run.id, [(row.attempt, row.step) for row in rows])
     gaps: dict[str, list[tuple[int, int]]] = {}
     for gap in unverified(run, attempts, marked, rows, now):
         gaps.setdefault(gap.worker, []).append((gap.start, gap.stop))
     items = []
     for row in rows:
         prefix, _, number = row.worker.rpartition("-")
-        history = histories[row.attempt]
         items.append(
             Worker(
                 worker=row.worker,
@@ -36,7 +33,7 @@ def find(control: Control, name: str) -> WorkerList:
                 step=row.step,
                 step_seconds=row.step_seconds,
                 last_seen=iso(row.seen_at),
-                revision=history.rows[history.at(row.step)].number,
+                revision=in_force[row.attempt, row.step],
                 verified_until=row.verified_until,
                 gaps=merged(gaps.get(row.worker, [])),
                 state=state_of(run, row, now),

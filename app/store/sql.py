@@ -12,19 +12,24 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Select,
     Table,
     and_,
     case,
+    column,
     delete,
+    exists,
     func,
     insert,
     or_,
     select,
     update,
+    values,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -118,6 +123,30 @@ class Reader:
         query = query.order_by(revisions.c.number).limit(limit)
         return [_revision(row) for row in self._connection.execute(query)]
 
+    def in_force(self, run_id: int, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """The number of the revision in force at each (attempt, step), as `app.control.history` has it; 1 below all."""
+        columns = column("attempt", Integer), column("step", BigInteger)
+        wanted = sorted(set(places))
+        found: dict[tuple[int, int], int] = {}
+        for first in range(0, len(wanted), MOST_NAMES):
+            place = values(*columns, name="place").data(wanted[first : first + MOST_NAMES]).cte()
+            cancel = revisions.alias()
+            row, other = (
+                and_(
+                    table.c.run_id == run_id,
+                    table.c.attempt <= place.c.attempt,
+                    or_(table.c.dropped_in.is_(None), table.c.dropped_in > place.c.attempt),
+                )
+                for table in (revisions, cancel)
+            )
+            cancelled = exists().where(other, cancel.c.number == revisions.c.cancelled_by).correlate(revisions, place)
+            number = select(revisions.c.number).where(row, revisions.c.from_step <= place.c.step, ~cancelled)
+            order = (revisions.c[name].desc() for name in ("from_step", "posted_step", "number"))
+            number = number.order_by(*order).limit(1).correlate(place)
+            query = select(place.c.attempt, place.c.step, func.coalesce(number.scalar_subquery(), 1))
+            found |= {(attempt, step): number for attempt, step, number in self._connection.execute(query)}
+        return found
+
     def revisions_of(self, run_ids: Sequence[int]) -> dict[int, list[RevisionRow]]:
         """All revisions of runs, by number."""
         query = select(revisions.c.run_id, *REVISION).where(revisions.c.run_id.in_(run_ids))
@@ -176,9 +205,9 @@ class Reader:
     ) -> dict[int, list[UnverifiedRow]]:
         """The marked ranges of runs; of one worker, or for one reason."""
         query = select(unverified.c.run_id, *UNVERIFIED).where(unverified.c.run_id.in_(run_ids))
-        for column, wanted in ((unverified.c.worker, worker), (unverified.c.reason, reason)):
+        for field, wanted in ((unverified.c.worker, worker), (unverified.c.reason, reason)):
             if wanted is not None:
-                query = query.where(column == wanted)
+                query = query.where(field == wanted)
         return self._by_run(query.order_by(unverified.c.start), run_ids, lambda row: UnverifiedRow(*row))
 
     def events(self, run_id: int, *, after: int = 0, limit: int = 1000) -> list[EventRow]:

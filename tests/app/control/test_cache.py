@@ -1,12 +1,10 @@
 """What is known without the database and what is not in it yet: bounds, one writer, nothing acknowledged too early."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from app.control import runs, windows
 from app.control.cache import Cache
@@ -190,19 +188,6 @@ def test_many_threads_use_it_at_once(store: Store) -> None:
 
 
 # what a request asks of the database
-
-
-@pytest.fixture
-def statements(store: Store) -> Iterator[list[str]]:
-    """The statements that are sent to the database, as they are."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_about: Any) -> None:
-        sent.append(statement)
-
-    event.listen(store._engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(store._engine, "before_cursor_execute", note)
 
 
 def test_a_join_asks_for_its_own_worker_and_reads_nothing_back(run: Run, statements: list[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from app.control.history import History, carried, history_of, rests_on
+from app.control.history import History, carried, dropped_by, history_of, rests_on
 from app.store import RevisionRow
 from schemas.actions import StoredAction
 
@@ -38,6 +38,25 @@ def test_an_attempt_has_what_was_posted_up_to_it_and_neither_dropped_nor_cancell
     assert numbers(history_of(rows, 2)) == [1, 5, 4]
     assert numbers(history_of(rows, 3)) == [1, 2, 4]  # the cancel was dropped
     assert numbers(history_of(rows, 2, newest=4)) == [1, 2, 4]
+
+
+def test_a_rewind_drops_what_begins_later_and_leaves_cancelled_what_a_cancel_that_stays_took_back() -> None:
+    rows = [
+        row(1, 0),
+        row(2, 90),
+        row(3, 20, kind="cancel", revision=2),
+        row(4, 90),
+        row(5, 45),
+        row(6, 60, 40, kind="cancel", revision=4),
+        row(7, 70, 40, kind="cancel", revision=5),
+        replace(row(8, 80), dropped_in=1),
+    ]
+    assert [one.number for one in dropped_by(rows, 50)] == [4, 6, 7]
+    assert [one.number for one in dropped_by(rows, 19)] == [2, 3, 4, 5, 6, 7]
+    for to_step in (19, 50):
+        numbers_dropped = {one.number for one in dropped_by(rows, to_step)}
+        after = [replace(one, dropped_in=2) if one.number in numbers_dropped else one for one in rows]
+        assert history_of(after, 2) == history_of([one for one in rows if one.from_step <= to_step], 1)
 
 
 def test_pieces_are_the_stretches_on_which_one_revision_is_in_force() -> None:

@@ -332,6 +332,20 @@ def test_a_rewind_inherits_what_lies_below_and_lists_what_it_drops(run: Run) -> 
     assert revisions.one(run.control, run.name, 3).dropped_in == 2
 
 
+def test_what_was_cancelled_stays_so_where_the_cancel_stays_and_is_dropped_with_it_elsewhere(run: Run) -> None:
+    run.create()
+    run.revise({"kind": "set", "value": 0.5}, from_step=90)
+    run.window(0)
+    run.revise({"kind": "cancel", "revision": 2})  # 3, at step 8
+    assert run.rewind(8)["dropped"] == []
+    assert [(row["cancelled_by"], row["dropped_in"]) for row in runs_history(run)[1:3]] == [(3, None), (None, None)]
+    assert run.rewind(7)["dropped"] == [2, 3, 4]  # 4 is the rewind before
+    assert [(row["cancelled_by"], row["dropped_in"]) for row in runs_history(run)[1:3]] == [(3, 3), (None, 3)]
+    assert planned(run, 89, 91) == pytest.approx(linear(89, 91).tolist(), rel=1e-12)
+    with pytest.raises(Invalid, match="was cancelled by revision 3"):
+        run.revise({"kind": "rollback", "revision": 2})
+
+
 def test_a_rewind_goes_at_most_to_the_horizon_and_not_below_the_first_step(run: Run) -> None:
     run.create(start_step=5)
     run.window(5)
