@@ -147,6 +147,7 @@ def _worked_out(control: Control, reader: Reader, run: RunRow, request: Revision
     if step < run.horizon:
         raise _below(run, f"step {step} is committed already; the earliest step for a change is {run.horizon}")
     before = control.cache.curve(reader, run)
+    before.plan(before.history.at(step))  # into the memo that lasts
     row = RevisionRow(run.revision + 1, run.attempt, step, step, request.action, None, request.reason, identity.name)
     try:
         if isinstance(request.action, CancelAction):

@@ -20,6 +20,9 @@ from app.errors import (
 )
 from app.identity import ANONYMOUS
 from app.store import Store, open_store
+from app.store.sql import ACTION
+from schemas.bounds import check_size
+from schemas.plans import Plan
 from schemas.runs import RevisionCreate
 from tests.app.control.harness import Run, control_over
 from tests.campaigns import amount
@@ -225,6 +228,31 @@ def test_what_was_only_tried_leaves_nothing_behind(run: Run) -> None:
         run.rewind(8, {"kind": "replace", "plan": {"tracks": {"lr": {"kind": "formula", "expression": "8.5 - step"}}}})
     run.rewind(8, {"kind": "scale", "factor": 0.1})
     assert run.values(8, 16) == pytest.approx((linear(8, 16) / 20).tolist(), rel=1e-12)
+
+
+def test_a_revision_parses_the_row_before_it_and_the_plans_that_it_folds(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan before it and its own, once each; its own action came parsed, and is not parsed again."""
+    run.create()
+    run.window(0)
+    run.revise({"kind": "scale", "factor": 0.5})
+    parsed: list[str] = []
+
+    def size(data: Any) -> Any:
+        if not isinstance(data, Plan):
+            parsed.append("plan")
+        return check_size(data)
+
+    class Adapter:
+        def validate_python(self, data: Any) -> Any:
+            parsed.append("action")
+            return ACTION.validate_python(data)
+
+    monkeypatch.setattr("schemas.plans.check_size", size)
+    monkeypatch.setattr("app.store.sql.ACTION", Adapter())
+    run.revise({"kind": "scale", "factor": 0.5})
+    assert sorted(parsed) == ["action", "plan", "plan"]
 
 
 def test_a_jump_is_a_warning_and_workers_that_are_away_are_another(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
