@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from app.control.checks import check_stretch
@@ -98,10 +99,12 @@ def gap(reader: Reader, run: RunRow, known: Curve, stop: int, told: Fallback) ->
     return followed + list(held(known, last, turn, stop))
 
 
-def store(tx: Transaction, run: RunRow, back: Return) -> tuple[RunRow, list[Segment]]:
-    """Commit the gap and write down what it moved and dropped."""
+def store(tx: Transaction, run: RunRow, back: Return) -> tuple[RunRow, list[Segment], Curve]:
+    """Commit the gap and write down what it moved and dropped; with the curve as it goes on, read in this transaction:
+    what worked it out has been closed."""
     start, told = run.horizon, back.told
-    run, segments = commit(tx, run, back.known, back.segments)
+    known, after = (replace(curve, find=partial(tx.plans, run.id)) for curve in (back.known, back.after))
+    run, segments = commit(tx, run, known, back.segments)
     detail = f"a worker went alone from step {start} to {back.stop} ({told.policy}, revision {told.revision})"
     about: dict[str, Any] = {"start": start, "stop": back.stop, "policy": told.policy, "revision": told.revision}
     tx.add_event(run, "gap-committed", f"{detail}: committed so", **about)
@@ -111,7 +114,7 @@ def store(tx: Transaction, run: RunRow, back: Return) -> tuple[RunRow, list[Segm
         tx.add_event(run, "revision-moved", detail, revision=row.number, from_step=row.from_step, to_step=back.stop)
     if back.moved or back.dropped:
         run = drop(tx, run, back.dropped)
-    return run, segments
+    return run, segments, after
 
 
 def drop(tx: Transaction, run: RunRow, dropped: Sequence[tuple[RevisionRow, str]]) -> RunRow:

@@ -150,8 +150,7 @@ def _answered(
     fresh: list[Segment] = []
     curve = None
     if back is not None:
-        run, fresh = outages.store(tx, run, back)
-        curve = back.after
+        run, fresh, curve = outages.store(tx, run, back)
     names = [request.worker, *(member.worker for member in request.group)]
     known = {row.worker: row for row in control.cache.newest(run, tx.workers(run.id, names))}
     worker = heard(tx, run, known.get(request.worker), request, at)

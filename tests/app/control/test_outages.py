@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.control import revisions, values
+from app.control import revisions, values, windows
 from app.errors import Invalid, StepBeyondHorizon
-from tests.app.control.harness import Run, applied, first
+from schemas.runs import WindowRequest
+from tests.app.control.harness import Run, applied, control_over, first
 
 CONSTANT = {"kind": "constant", "value": 1.0}
 
@@ -222,6 +223,25 @@ def test_a_cancelled_revision_that_a_worker_had_to_apply_holds_in_the_gap_only(r
     assert run.rewind(40)["dropped"] == [3]  # the cancel lies behind: below it, the revision holds again
     assert planned(run, 50) == 0.5
     assert history(run)[2]["cancelled_by"] is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "revision", "gap"),
+    [("follow", 1, linear(8, 60)), ("freeze", 2, [value / 2 for value in linear(7, 8)] * 52)],
+)
+def test_a_worker_returns_to_a_service_that_has_just_started(
+    run: Run, policy: str, revision: int, gap: list[float]
+) -> None:
+    """Which knows nothing: the plans in force are in the database, and are asked for within each transaction."""
+    uid = run.create()["uid"]
+    run.revise({"kind": "scale", "factor": 0.5})
+    run.window(0)
+    run.control = control_over(run.control.store)
+    told = {"start": 8, "policy": policy, "revision": revision}
+    back = WindowRequest.model_validate({"worker": "rank-0", "step": 60, "uid": uid, "fallback": told})
+    assert windows.from_store(run.control, run.name, back).start == 60
+    assert run.values(8, 60) == pytest.approx(gap, rel=1e-12)
+    assert run.values(60, 62) == pytest.approx([value / 2 for value in linear(60, 62)], rel=1e-12)
 
 
 def test_a_gap_is_worked_out_again_where_the_run_moved_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
