@@ -1,4 +1,4 @@
-"""Who is open, and what happens to them at the end; what a process leaves behind is in test_processes."""
+"""Who is open, and what happens to them at the end; what a process leaves behind is in test_lifetime_processes."""
 
 import gc
 

@@ -6,7 +6,6 @@ import pytest
 
 from lockstep.errors import Unavailable
 from lockstep.outage import FOLLOW, FREEZE, POLICIES, Episode, Outage, decide, episode, stand_in
-from lockstep.tail import outdated, tail_steps
 from lockstep.window import Window
 
 
@@ -68,27 +67,6 @@ def test_follow_without_a_tail_holds_the_last_value_and_says_so(tail: Window | N
 def test_decisions(policy: str, holding: bool, away: bool, waited: float, decision: dict[str, str]) -> None:
     made = decide(policy, holding=holding, away=away, waited=waited, start_seconds=10.0, wait_seconds=100.0)
     assert made == decision[policy]
-
-
-@pytest.mark.parametrize(("pace", "steps"), [(None, 100_000), (1e-6, 100_001), (0.1, 36_001), (7200.0, 1)])
-def test_a_tail_is_an_hour_or_a_hundred_thousand_steps(pace: float | None, steps: int) -> None:
-    assert tail_steps(pace) == steps
-
-
-@pytest.mark.parametrize(
-    ("tail", "due"),
-    [
-        (None, True),
-        (window(2, [1.0] * 100), False),
-        (window(2, [1.0] * 100, revision=2), False),
-        (window(2, [1.0] * 100, attempt=2), True),
-        (window(2, [1.0] * 40), True),
-    ],
-)
-def test_a_new_tail_is_due_after_a_revision_and_when_half_is_used(tail: Window | None, due: bool) -> None:
-    last = window(0, [1.0, 1.0])
-    assert outdated(tail, last, 1, 100) is due
-    assert outdated(tail, last, 3, 100) is True
 
 
 def test_requests_that_fail_are_repeated_ever_more_slowly_but_soon_enough() -> None:

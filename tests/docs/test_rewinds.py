@@ -1,6 +1,6 @@
 """What the frameworks' pages say about rewinds, done with the framework: go back to 30, and on in the new attempt.
 
-PyTorch's are tested in tests/clients/test_torch.py, and on four ranks in tests/clients/test_distributed.py.
+PyTorch's are tested in tests/clients/test_torch.py, and on four ranks in tests/clients/test_torch_distributed.py.
 """
 
 import os

@@ -27,7 +27,9 @@ class Run:
     name: str = field(default_factory=lambda: f"run-{uuid.uuid4().hex[:12]}")
 
     def create(self, schedule: dict[str, Any] | None = None, total: int | None = 1000, **more: Any) -> dict[str, Any]:
-        plan = {"tracks": {"lr": schedule or LINEAR}, "total_steps": total}
+        return self.create_plan({"tracks": {"lr": schedule or LINEAR}, "total_steps": total}, **more)
+
+    def create_plan(self, plan: dict[str, Any], **more: Any) -> dict[str, Any]:
         request = RunCreate.model_validate({"run": self.name, "plan": plan, **more})
         return runs.create(self.control, request, ANONYMOUS)[1].to_json()
 

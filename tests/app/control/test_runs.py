@@ -7,10 +7,10 @@ import pytest
 
 from app.control import runs, values
 from app.control.idempotency import Key
-from app.errors import Invalid, RunArchived, RunExists, TooLarge, UnknownRun
+from app.errors import Invalid, RunArchived, RunExists, UnknownRun
 from app.identity import ANONYMOUS
 from schemas.runs import Run as RunAnswer
-from schemas.runs import RunCreate, RunPatch, RunValues
+from schemas.runs import RunCreate, RunPatch
 from tests.app.control.harness import LINEAR, Run
 
 
@@ -22,10 +22,6 @@ def request(run: Run, **more: Any) -> RunCreate:
 def create(run: Run, key: Key | None = None, **more: Any) -> tuple[int, dict[str, Any]]:
     status, answer = runs.create(run.control, request(run, **more), ANONYMOUS, key)
     return status, answer.to_json()
-
-
-def curve(run: Run, **more: Any) -> RunValues:
-    return values.curve(run.control, run.name, **more).values
 
 
 def test_all_ranks_may_create_the_run_and_one_does(run: Run) -> None:
@@ -159,57 +155,9 @@ def test_an_archived_run_keeps_its_name_and_its_history(run: Run) -> None:
     ):
         with pytest.raises(RunArchived):
             call()
-    assert curve(run, start=0, stop=20).values["lr"].tolist() == before
+    assert values.curve(run.control, run.name, start=0, stop=20).values.values["lr"].tolist() == before
 
 
 def test_what_is_not_there_is_named(run: Run) -> None:
     with pytest.raises(UnknownRun, match=run.name):
         run.get()
-
-
-# values
-
-
-def test_values_are_committed_below_the_mark_and_planned_beyond(run: Run) -> None:
-    run.create()
-    run.window(0)
-    found = curve(run, start=4, stop=20)
-    assert (found.start, found.stop, found.committed_until) == (4, 20, 8)
-    assert found.values["lr"].tolist() == run.values(4, 20)
-
-
-def test_values_can_be_strided_decimated_and_derived(run: Run) -> None:
-    plan = {"tracks": {"lr": LINEAR, "head/lr": {"kind": "track", "of": "lr", "factor": 2.0}}, "total_steps": 1000}
-    create(run, plan=plan)
-    run.window(0)
-    run.revise({"kind": "set", "value": 5.0}, from_step=500)
-    whole = curve(run)
-    assert (whole.start, whole.stop) == (0, 1000)
-    strided = curve(run, start=3, stop=50, stride=10)
-    assert strided.values["lr"].tolist() == whole.values["lr"][3:50:10].tolist()
-    few = curve(run, points=20, tracks=["head/lr"])
-    assert few.steps is not None
-    assert len(few.steps) <= 40
-    assert {0, 500, 999} <= set(few.steps)
-    assert few.values["head/lr"].tolist() == [2 * whole.values["lr"][step] for step in few.steps]
-
-
-@pytest.mark.parametrize(
-    ("query", "pointer"),
-    [
-        ({"start": 5, "stop": 4}, "/stop"),
-        ({"attempt": 2}, "/attempt"),
-        ({"tracks": ["momentum"]}, "/tracks"),
-    ],
-)
-def test_ranges_that_are_not_there_are_refused(run: Run, query: dict[str, Any], pointer: str) -> None:
-    run.create()
-    with pytest.raises(Invalid) as caught:
-        curve(run, **query)
-    assert caught.value.errors[0][0] == pointer
-
-
-def test_more_values_than_an_answer_may_hold_are_refused(run: Run) -> None:
-    run.create()
-    with pytest.raises(TooLarge):
-        curve(run, start=0, stop=2_000_001)

@@ -1,16 +1,18 @@
-"""Reading a curve: what is answered is counted, not what it is chosen from, and only a part of it is held at a time."""
+"""Reading a curve: what is committed and what is planned; what is answered is counted, not what it is chosen from, and
+only a part of it is held at a time."""
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.control import revisions, runs, values
 from app.control.values import BLOCK, sampled
-from app.errors import TooLarge
+from app.errors import Invalid, TooLarge
 from app.identity import ANONYMOUS
-from schemas.runs import RevisionCreate, RunCreate
-from tests.app.control.harness import Run
+from schemas.runs import RevisionCreate, RunCreate, RunValues
+from tests.app.control.harness import LINEAR, Run
 
 LONG = 3_000_000
 
@@ -81,3 +83,58 @@ def test_what_is_chosen_from_blocks_has_their_extremes() -> None:
     assert spike in steps
     assert found["lr"].max() == 9.0
     assert len(steps) <= 200
+
+
+def curve(run: Run, **more: Any) -> RunValues:
+    return values.curve(run.control, run.name, **more).values
+
+
+def test_values_are_committed_below_the_mark_and_planned_beyond(run: Run) -> None:
+    run.create()
+    run.window(0)
+    found = curve(run, start=4, stop=20)
+    assert (found.start, found.stop, found.committed_until) == (4, 20, 8)
+    assert found.values["lr"].tolist() == run.values(4, 20)
+
+
+def test_values_can_be_strided_decimated_and_derived(run: Run) -> None:
+    plan = {"tracks": {"lr": LINEAR, "head/lr": {"kind": "track", "of": "lr", "factor": 2.0}}, "total_steps": 1000}
+    run.create_plan(plan)
+    run.window(0)
+    run.revise({"kind": "set", "value": 5.0}, from_step=500)
+    whole = curve(run)
+    assert (whole.start, whole.stop) == (0, 1000)
+    strided = curve(run, start=3, stop=50, stride=10)
+    assert strided.values["lr"].tolist() == whole.values["lr"][3:50:10].tolist()
+    few = curve(run, points=20, tracks=["head/lr"])
+    assert few.steps is not None
+    assert len(few.steps) <= 40
+    assert {0, 500, 999} <= set(few.steps)
+    assert few.values["head/lr"].tolist() == [2 * whole.values["lr"][step] for step in few.steps]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"start": 5, "stop": 4}, "/stop"),
+        ({"attempt": 2}, "/attempt"),
+        ({"tracks": ["momentum"]}, "/tracks"),
+    ],
+)
+def test_ranges_that_are_not_there_are_refused(run: Run, query: dict[str, Any], pointer: str) -> None:
+    run.create()
+    with pytest.raises(Invalid) as caught:
+        curve(run, **query)
+    assert caught.value.errors[0][0] == pointer
+
+
+def test_more_values_than_an_answer_may_hold_are_refused(run: Run) -> None:
+    run.create()
+    with pytest.raises(TooLarge):
+        curve(run, start=0, stop=2_000_001)
+
+
+def test_few_enough_are_all_there() -> None:
+    steps, found = sampled(lambda block: {"lr": np.array(block, float)}, [range(3), range(3, 5)], 5, [])
+    assert (steps.tolist(), found["lr"].tolist()) == ([0, 1, 2, 3, 4], [0.0, 1.0, 2.0, 3.0, 4.0])
+    assert sampled(lambda block: {"lr": np.array(block, float)}, [], 5, [])[0].tolist() == []

@@ -1,6 +1,7 @@
 """What a run's workers are shown to be, and what that costs."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.control.history import history_of
+from app.control.workers import find
 from app.store import RevisionRow, Store, Transaction
-from tests.app.control.harness import Run
+from schemas.runs import Worker
+from tests.app.control.harness import Run, applied
 from tests.app.control.test_history import row
 from tests.campaigns import amount
 
@@ -96,3 +99,40 @@ def found_in(tx: Transaction, rows: list[RevisionRow], places: list[tuple[int, i
         tx.add_revision(run.id, one)
         tx.update_revision(run.id, one.number, cancelled_by=one.cancelled_by, dropped_in=one.dropped_in)
     return tx.in_force(run.id, places)
+
+
+def listed(run: Run) -> dict[str, Worker]:
+    return {item.worker: item for item in find(run.control, run.name).items}
+
+
+@pytest.mark.parametrize(
+    ("name", "rank"), [("rank-0", 0), ("rank-12", 12), ("rank-", None), ("node-3", None), ("rank-²", None)]
+)
+def test_a_rank_is_what_the_name_says(run: Run, name: str, rank: int | None) -> None:
+    run.create()
+    run.window(0, worker=name)
+    assert listed(run)[name].rank == rank
+
+
+def test_a_worker_is_shown_as_it_said_last(run: Run) -> None:
+    run.create()
+    first = run.window(0, instance="i")
+    values = list(first.values["lr"])
+    same: dict[str, Any] = {"uid": first.uid, "attempt": 1, "instance": "i"}
+    run.revise({"kind": "scale", "factor": 0.5}, from_step=8)
+    second = run.window(8, at=5, step_seconds=2.0, applied=applied(values[:5], 0), **same)
+    shown = listed(run)["rank-0"]
+    assert (shown.step, shown.step_seconds, shown.instance, shown.attempt) == (5, 2.0, "i", 1)
+    assert (shown.verified_until, shown.gaps, shown.state, shown.revision) == (5, [], "active", 1)
+    run.window(second.stop, at=9, **same)
+    assert listed(run)["rank-0"].revision == 2
+    run.window(second.stop, at=9, leaving=True, **same)
+    assert listed(run)["rank-0"].state == "left"
+
+
+def test_workers_are_listed_by_name_also_those_that_another_reported_for(run: Run) -> None:
+    run.create()
+    first = run.window(0, instance="i")
+    group = [{"worker": "rank-1", "at": 3}, {"worker": "rank-10", "at": 4}]
+    run.window(8, at=2, uid=first.uid, attempt=1, instance="i", group=group)
+    assert [(name, item.step) for name, item in listed(run).items()] == [("rank-0", 2), ("rank-1", 3), ("rank-10", 4)]

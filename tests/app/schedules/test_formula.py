@@ -1,10 +1,14 @@
-"""The formula parser: what it takes is tested among the kinds; here, what it refuses, and that nothing breaks it."""
+"""Formulas: what they come to, what the parser refuses, and that nothing breaks it."""
+
+from math import cos, exp, log, pi, sin, sqrt, tan, tanh
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.schedules.formula import FUNCTIONS, FormulaError, parse
+from tests.app.schedules.values import curve
 from tests.campaigns import amount
 
 NAMES = frozenset({"step"})
@@ -56,3 +60,25 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     except FormulaError:
         return
     assert str(parse(str(node), NAMES)) == str(node)
+
+
+@pytest.mark.parametrize(
+    ("expression", "reference"),
+    [
+        ("-step**2 // 7 % 5", lambda t: -(t**2) // 7 % 5),
+        ("2**3**2 - step", lambda t: 2**3**2 - t),
+        ("(step < 3) + (step <= 3) + (step > 3) * 2 + (step == 4) + (step != 5)", None),
+        ("where(step >= 10, sqrt(step), exp(-step))", lambda t: sqrt(t) if t >= 10 else exp(-t)),
+        ("min(step, 7, 9) + max(step, 3) + abs(3 - step)", lambda t: min(t, 7) + max(t, 3) + abs(3 - t)),
+        ("floor(step / 3) + ceil(step / 4)", lambda t: t // 3 - (-t // 4)),
+        ("log(1 + step) + sin(step) + cos(step)", lambda t: log(1 + t) + sin(t) + cos(t)),
+        ("tan(step / 100) + tanh(step / 9) + pi + e", lambda t: tan(t / 100) + tanh(t / 9) + pi + exp(1)),
+        ("pow(step, 0.5) + 1.5e1 + .5", lambda t: sqrt(t) + 15.5),
+    ],
+)
+def test_formulas(expression: str, reference: Any) -> None:
+    def compared(t: int) -> int:
+        return (t < 3) + (t <= 3) + (t > 3) * 2 + (t == 4) + (t != 5)
+
+    expected = [(reference or compared)(t) for t in range(40)]
+    assert curve({"kind": "formula", "expression": expression}, list(range(40))) == pytest.approx(expected, rel=1e-13)

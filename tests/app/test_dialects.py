@@ -58,7 +58,7 @@ def test_it_stands_where_its_name_says(model: type[Spec]) -> None:
     """In the module or folder of its library, which has a test of its name."""
     library = model.example["kind"].partition(".")[0]
     assert model.__module__.split(".")[:3] == ["app", "dialects", library]
-    assert Path(__file__).with_name(f"test_{library}.py").exists()
+    assert (Path(__file__).with_name("dialects") / f"test_{library}.py").exists()
 
 
 def test_names_are_unique() -> None:

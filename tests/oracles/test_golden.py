@@ -18,7 +18,7 @@ from app.control.schedules import evaluate
 from app.errors import Invalid
 from schemas.evaluate import Evaluate
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 CASES = [case for path in sorted(GOLDEN.glob("*.json")) for case in json.loads(path.read_text())["cases"]]
 

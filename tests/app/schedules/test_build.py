@@ -1,37 +1,14 @@
 """Every kind against an independent formula, at its start, its end, beyond, and at length 0."""
 
-from fractions import Fraction
-from math import cos, exp, floor, isfinite, log, pi, sin, sqrt, tan, tanh
+from math import cos, floor, log, pi, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app.errors import Invalid
-from app.schedules import compile_plan, resolve
-from app.schedules.catalogue import catalogue
 from schemas.base import MAX_STEP
-from schemas.plans import Plan
-from schemas.specs import KINDS
-
-Json = dict[str, Any]
-
-
-def curve(schedule: Json, steps: Any, total: int = 100) -> list[float]:
-    plan = Plan.model_validate({"tracks": {"lr": schedule}, "total_steps": total, "steps_per_epoch": 10.0})
-    values: list[float] = compile_plan(resolve(plan)).at("lr", steps).tolist()
-    return values
-
-
-def ramp(**fields: Any) -> Json:
-    return {"kind": "ramp", "start": 0.1, "end": 0.02, "steps": 40, **fields}
-
-
-def constant(value: float) -> Json:
-    return {"kind": "constant", "value": value}
-
-
-SAW = {"kind": "ramp", "start": 0.0, "end": 1.0, "steps": 10}
+from tests.app.schedules.values import SAW, Json, constant, curve, ramp
 
 FORMULAS: list[tuple[Json, Any]] = [
     (constant(0.3), lambda t: 0.3),
@@ -174,32 +151,6 @@ def test_exact_values_at_the_edges(schedule: Json, exact: dict[int, float]) -> N
     assert values == exact
 
 
-def test_cycles_start_exactly_where_sums_of_their_lengths_say() -> None:
-    """The lengths 3 * 1.1^i have no closed form in whole numbers; a division or a logarithm would be off somewhere."""
-    steps, growth, boundary, boundaries = Fraction(3), Fraction(1.1), Fraction(0), []
-    for cycle in range(60):
-        boundaries.append(boundary)
-        boundary += steps * growth**cycle
-    values = np.array(curve({"kind": "repeat", "of": SAW, "steps": 3, "growth": 1.1}, list(range(int(boundary)))))
-    starts = np.flatnonzero(values[1:] < values[:-1]) + 1
-    assert starts.tolist() == [-(-b.numerator // b.denominator) for b in boundaries[1:] if b > 1][: len(starts)]
-
-
-def test_equal_cycles_far_out_are_counted_without_drift() -> None:
-    step = 3 * 2**50
-    third = {"kind": "repeat", "of": ramp(start=0.0, end=3.0, steps=3), "steps": 3}
-    assert curve(third, [step, step + 1, step + 2, step + 3]) == [0.0, 1.0, 2.0, 0.0]
-
-
-@pytest.mark.parametrize("kind", sorted({*KINDS} - {"track"}))
-def test_every_example_is_defined_everywhere(kind: str) -> None:
-    steps = [0, 1, 2, 9, 10, 11, 99, 100, 101, 10**6, 2**31, 2**52 + 1, MAX_STEP - 1, MAX_STEP]
-    values = curve(catalogue()[kind]["example"], steps)
-    assert all(isfinite(value) for value in values)
-    assert "." in kind or min(values) >= 0  # some libraries' schedules go below 0 past their end
-    assert curve(catalogue()[kind]["example"], []) == []
-
-
 def test_float32_rounds_every_operation() -> None:
     steps = np.arange(200)
     schedule = {"kind": "float32", "of": {"kind": "exponential", "start": 0.1, "rate": 0.96, "steps": 7}}
@@ -213,37 +164,6 @@ def test_float32_rounds_every_operation() -> None:
         value = one(one(value * one(0.97)) + one(0.001))
         values.append(float(value))
     assert curve({"kind": "float32", "of": recurrent}, list(range(1, 21))) == values[1:]
-
-
-def test_a_float32_state_gives_the_published_figures() -> None:
-    """The sine decay that tutorials print: lr <- sin(lr) from 0.1 on, printed before float32 stores it."""
-    schedule = {"kind": "iterate", "start": 0.1, "update": "sin(value)", "dtype": "float32"}
-    values = curve(schedule, list(range(40)))
-    assert sin(values[16]) == 0.09727657241617098
-    assert sin(values[24]) == 0.09606978125185672
-    assert all(np.float32(value) == value for value in values)
-
-
-@pytest.mark.parametrize(
-    ("expression", "reference"),
-    [
-        ("-step**2 // 7 % 5", lambda t: -(t**2) // 7 % 5),
-        ("2**3**2 - step", lambda t: 2**3**2 - t),
-        ("(step < 3) + (step <= 3) + (step > 3) * 2 + (step == 4) + (step != 5)", None),
-        ("where(step >= 10, sqrt(step), exp(-step))", lambda t: sqrt(t) if t >= 10 else exp(-t)),
-        ("min(step, 7, 9) + max(step, 3) + abs(3 - step)", lambda t: min(t, 7) + max(t, 3) + abs(3 - t)),
-        ("floor(step / 3) + ceil(step / 4)", lambda t: t // 3 - (-t // 4)),
-        ("log(1 + step) + sin(step) + cos(step)", lambda t: log(1 + t) + sin(t) + cos(t)),
-        ("tan(step / 100) + tanh(step / 9) + pi + e", lambda t: tan(t / 100) + tanh(t / 9) + pi + exp(1)),
-        ("pow(step, 0.5) + 1.5e1 + .5", lambda t: sqrt(t) + 15.5),
-    ],
-)
-def test_formulas(expression: str, reference: Any) -> None:
-    def compared(t: int) -> int:
-        return (t < 3) + (t <= 3) + (t > 3) * 2 + (t == 4) + (t != 5)
-
-    expected = [(reference or compared)(t) for t in range(40)]
-    assert curve({"kind": "formula", "expression": expression}, list(range(40))) == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""Where tracks go in an optimizer's groups, without any framework: floats, betas, and what is filled in place."""
+
+import math
+from typing import Any
+
+import pytest
+
+from lockstep.errors import Misused
+from lockstep.slots import Slots
+from lockstep.window import Window
+
+
+class Tensor:
+    """As much of a tensor as a slot looks at: it is filled in place, counts its versions, and rounds to tenths."""
+
+    def __init__(self, value: float) -> None:
+        self.value, self._version = value, 0
+
+    def fill_(self, value: float) -> None:
+        self.value, self._version = round(value, 1), self._version + 1
+
+    def new_tensor(self, value: float) -> float:
+        return round(value, 1)
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def window(**tracks: float) -> Window:
+    values = {name.replace("__", "/"): [value] for name, value in tracks.items()}
+    return Window("u", 1, 0, 1, 1, values, {"head/lr": ("lr", 10.0)} if "derived" in tracks else {})
+
+
+def written(groups: list[dict[str, Any]], held: Window) -> Slots:
+    slots = Slots(groups, held)
+    slots.write(slots.rows(held, 0, 1)[0])
+    return slots
+
+
+def test_a_track_goes_to_every_group_that_has_it_and_a_named_one_to_its_own() -> None:
+    groups: list[dict[str, Any]] = [{"lr": 1.0, "momentum": 0.9}, {"lr": 1.0, "name": "head"}, {"lr": 1.0}]
+    written(groups, window(lr=0.1, head__lr=0.2, **{"2/lr": 0.3}, momentum=0.5))
+    assert [group["lr"] for group in groups] == [0.1, 0.2, 0.3]
+    assert groups[0]["momentum"] == 0.5
+    assert "momentum" not in groups[1]
+
+
+def test_momentum_is_the_first_beta_where_there_are_betas() -> None:
+    groups: list[dict[str, Any]] = [{"lr": 1.0, "betas": (0.9, 0.999)}]
+    written(groups, window(lr=0.1, momentum=0.8, beta2=0.95))
+    assert groups[0]["betas"] == (0.8, 0.95)
+
+
+def test_one_rate_for_all_is_uniform() -> None:
+    assert Slots([{"lr": 1.0}, {"lr": 1.0}], window(lr=0.1)).uniform == "lr"
+    assert Slots([{"lr": 1.0}, {"lr": 1.0, "name": "head"}], window(lr=0.1, head__lr=0.2)).uniform is None
+    assert Slots([{"lr": Tensor(1.0)}], window(lr=0.1)).uniform is None
+
+
+def test_a_tensor_is_filled_and_its_rounding_is_the_value() -> None:
+    tensor = Tensor(1.0)
+    groups = [{"lr": tensor}]
+    slots = written(groups, window(lr=0.123))
+    assert groups[0]["lr"] is tensor
+    assert (tensor.value, slots.intact(), list(slots.differences())) == (0.1, True, [])
+    tensor.fill_(0.4)
+    assert (slots.intact(), list(slots.differences())) == (False, [("lr", 0.4)])
+    tensor.fill_(0.123)
+    assert list(slots.differences()) == []
+
+
+@pytest.mark.parametrize(("put", "found"), [(0.3, [("lr", 0.3)]), (None, [("lr", math.nan)]), (0.1, [])])
+def test_what_somebody_else_put_there_is_told(put: Any, found: list[tuple[str, float]]) -> None:
+    groups: list[dict[str, Any]] = [{"lr": 1.0, "wd": 0.0}]
+    slots = written(groups, window(lr=0.1, wd=0.5))
+    assert slots.intact()
+    groups[0]["lr"] = put
+    assert str(list(slots.differences())) == str(found)
+
+
+def test_a_track_that_no_group_takes_is_left_over_or_refused() -> None:
+    assert Slots([{"lr": 1.0}], window(lr=0.1, clip_norm=1.0)).unused == {"clip_norm"}
+    with pytest.raises(Misused, match="None of the tracks clip_norm is in the optimizer's parameter groups"):
+        Slots([{"lr": 1.0}], window(clip_norm=1.0))
+
+
+def test_a_tensor_that_two_groups_share_cannot_hold_two_rates() -> None:
+    shared = Tensor(1.0)
+    with pytest.raises(Misused, match="share one tensor, which cannot hold lr and head/lr"):
+        Slots([{"lr": shared}, {"lr": shared, "name": "head"}], window(lr=0.1, head__lr=0.2))
