@@ -25,8 +25,9 @@ def planned(curve: Curve, attempt: int, start: int, stop: int) -> Iterator[Segme
             yield Segment(attempt, first, end, number, key, compiled.base, block.tobytes())
 
 
-def held(curve: Curve, last: Segment, start: int, stop: int) -> Iterator[Segment]:
-    """[start, stop) with the last values of a segment held, as one who froze had them.
+def held(curve: Curve, last: Segment, attempt: int, start: int, stop: int) -> Iterator[Segment]:
+    """[start, stop) of an attempt with the last values of a segment held, which it may inherit, as one who froze had
+    them.
 
     A revision that he knew changes nothing for him, but windows end where it begins (rule R4).
     """
@@ -36,7 +37,12 @@ def held(curve: Curve, last: Segment, start: int, stop: int) -> Iterator[Segment
         for first in range(lower, upper, CHUNK):
             block = np.repeat(values, min(CHUNK, upper - first), axis=1)
             yield replace(
-                last, start=first, stop=first + block.shape[1], revision=number, data=block.astype("<f8").tobytes()
+                last,
+                attempt=attempt,
+                start=first,
+                stop=first + block.shape[1],
+                revision=number,
+                data=block.astype("<f8").tobytes(),
             )
 
 

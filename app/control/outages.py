@@ -96,7 +96,7 @@ def gap(reader: Reader, run: RunRow, known: Curve, stop: int, told: Fallback) ->
         last = last_committed(reader, run, told.start)[0]
     else:
         (last,) = planned(known, run.attempt, tail_stop - 1, tail_stop)
-    return followed + list(held(known, last, turn, stop))
+    return followed + list(held(known, last, run.attempt, turn, stop))
 
 
 def store(tx: Transaction, run: RunRow, back: Return) -> tuple[RunRow, list[Segment], Curve]:

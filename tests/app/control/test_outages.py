@@ -68,6 +68,15 @@ def test_freeze_commits_the_last_value_it_held(run: Run) -> None:
     assert run.values(60, 64) == [7.0] * 4
 
 
+def test_freeze_may_hold_a_value_that_its_attempt_inherited(run: Run) -> None:
+    run.create()
+    run.values(0, 32)
+    run.rewind(22)
+    run.window(47, fallback={"start": 22, "policy": "freeze", "revision": 2})
+    assert run.values(0, 49) == pytest.approx(linear(0, 22) + linear(21, 22) * 25 + linear(47, 49), rel=1e-15)
+    assert [planned(run, step, attempt=1) for step in (22, 31)] == linear(22, 23) + linear(31, 32)
+
+
 def test_other_ranks_that_did_the_same_verify_and_one_that_did_not_is_unverified(run: Run) -> None:
     run.create()
     run.window(0)
