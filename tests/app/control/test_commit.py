@@ -36,7 +36,8 @@ def test_a_segment_holds_so_many_steps_at_most(curve: Curve) -> None:
 
 
 def test_a_frozen_gap_holds_the_last_values_and_is_cut_where_a_known_revision_begins(curve: Curve) -> None:
-    made = list(held(curve, TWO, 498, 503))
+    made = list(held(curve, TWO, 2, 498, 503))
+    assert {one.attempt for one in made} == {2}  # whichever attempt the value was committed in
     assert [(segment.start, segment.stop, segment.revision) for segment in made] == [(498, 500, 1), (500, 503, 2)]
     assert columns(made[1]).tolist() == [[4.0] * 3, [0.4] * 3]
     assert {segment.history for segment in made} == {"k"}
