@@ -11,11 +11,10 @@ import pkgutil
 import sys
 
 import benchmarks
-from benchmarks.figures import FILE, Table, circumstances, load, save
+from benchmarks.figures import Table, circumstances, load, save
 
 
 def main(*names: str) -> None:
-    tables = load() if FILE.exists() else {}
     for name in names or [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]:
         module = importlib.import_module(f"benchmarks.{name}")
         if not hasattr(module, "rows"):
@@ -25,8 +24,7 @@ def main(*names: str) -> None:
         for row in module.rows():
             print(f"| {' | '.join(row)} |", flush=True)
             measured.append(list(row))
-        tables[name] = Table(circumstances(*module.PACKAGES), list(module.HEADS), measured)
-        save(tables)
+        save(load() | {name: Table(circumstances(*module.PACKAGES), list(module.HEADS), measured)})
 
 
 if __name__ == "__main__":

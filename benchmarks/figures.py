@@ -3,7 +3,7 @@
     python -m benchmarks.figures    writes into the pages what was measured last
 
 What stands in a page between `<!-- figures: NAME -->` and `<!-- end -->` is the table that `benchmarks/NAME.py` gave,
-with a line that says when, on what and with which versions.
+with a line that says when, on what and with which versions; or how to measure it, where nobody has yet.
 """
 
 import json
@@ -57,8 +57,14 @@ def save(tables: dict[str, Table]) -> None:
 
 
 def shown(text: str, tables: dict[str, Table]) -> str:
-    """A page with the tables between its marks. Raises KeyError for a table that nobody measures."""
-    return MARKS.sub(lambda mark: f"{mark[1]}{mark[2]}{tables[mark[1]].markdown()}", text)
+    """A page with the tables between its marks. Raises KeyError for a table that no module measures."""
+    return MARKS.sub(lambda mark: f"{mark[1]}{mark[2]}{_between(mark[1], tables)}", text)
+
+
+def _between(name: str, tables: dict[str, Table]) -> str:
+    if name not in tables and FILE.with_name(f"{name}.py").exists():
+        return f"Not measured yet: `python -m benchmarks {name}`.\n"
+    return tables[name].markdown()
 
 
 if __name__ == "__main__":

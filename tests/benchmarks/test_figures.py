@@ -44,6 +44,20 @@ def test_what_stands_between_the_marks_is_replaced_and_nothing_else() -> None:
     assert shown(once, tables) == once
 
 
+def test_what_has_not_been_measured_yet_shows_no_figure_but_how_to_measure_it() -> None:
+    page = "<!-- figures: client -->\n| 2.0 |\n<!-- end -->"
+    assert shown(page, {}) == "<!-- figures: client -->\nNot measured yet: `python -m benchmarks client`.\n<!-- end -->"
+
+
 def test_a_table_that_nobody_measures_is_noticed() -> None:
     with pytest.raises(KeyError):
         shown("<!-- figures: missing -->\n<!-- end -->", {})
+
+
+@pytest.mark.parametrize("name", load())
+def test_a_table_says_when_and_on_what_it_was_measured(name: str) -> None:
+    """As the command writes it, with a cell under each head: nobody copied it from somewhere."""
+    table = load()[name]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d on .+, \d+ cores, with Python 3\.\d+\.\d+, .+ \d.*", table.measured)
+    assert table.rows
+    assert all(len(row) == len(table.heads) for row in table.rows)
