@@ -15,7 +15,7 @@ from app.control.changes import same_state
 from app.control.commit import commit, planned
 from app.control.context import Control
 from app.control.curve import Curve, settled
-from app.control.leads import FIRST_LEAD, RUNAWAY_LEADS, is_short, last_pace, lead_steps, ran_away
+from app.control.leads import FIRST_LEAD, RUNAWAY_LEADS, is_short, lead_steps, ran_away
 from app.control.liveness import live
 from app.control.verification import Committed, DerivedOf, committed_crc, derived_tracks, verify
 from app.control.workers import heard, heard_of
@@ -199,7 +199,7 @@ def _extended(
     workers = control.cache.newest(run, tx.workers(run.id))
     others = [worker for worker in live(run, workers, tx.now()) if worker.worker != request.worker]
     paces = [worker.step_seconds for worker in others if worker.step_seconds]
-    lead = lead_steps(run, [*paces, request.step_seconds] if request.step_seconds else paces, last_pace(workers))
+    lead = lead_steps(run, [*paces, request.step_seconds] if request.step_seconds else paces)
     if not is_short(run.horizon, at, lead):
         return run, [], curve
     run = replace(run, lead=lead)

@@ -14,7 +14,6 @@ from app.store import RevisionRow, Store, Transaction
 from schemas.runs import Worker
 from tests.app.control.harness import Run, applied
 from tests.app.control.test_history import row
-from tests.campaigns import amount
 
 
 def test_a_worker_has_the_revision_that_is_in_force_at_its_step_in_its_attempt(run: Run) -> None:
@@ -65,7 +64,7 @@ def histories(draw: st.DrawFn) -> list[RevisionRow]:
     return rows
 
 
-@settings(max_examples=amount(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=histories())
 def test_the_database_says_what_is_in_force_as_the_history_does(store: Store, rows: list[RevisionRow]) -> None:
     places = [(attempt, step) for attempt in (1, 2, 3) for step in range(14)]
