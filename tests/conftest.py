@@ -1,6 +1,7 @@
 """What concerns all tests: which of them are collected and grouped, the summary of a run, and databases to run over."""
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     summary.install(config)
+    # What a shell starts in the background ignores this signal, and so would all services that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
