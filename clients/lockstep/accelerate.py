@@ -1,10 +1,17 @@
 """Accelerate: `LockstepLR`, right whether it is prepared or not, for any number of processes."""
 
+from typing import Unpack
+
 try:
     import accelerate  # noqa: F401
 except ImportError as error:  # pragma: no cover
     raise ImportError("lockstep.accelerate needs Accelerate: pip install accelerate") from error
 
+import torch
+
+from lockstep.client import Document
+from lockstep.hooks import innermost
+from lockstep.torch import Settings
 from lockstep.updates import UpdateLR
 
 
@@ -18,3 +25,12 @@ class LockstepLR(UpdateLR):
     accumulation makes no update in most micro-batches; a gradient scaler skips some. One made update is one step here.
     Prepare it, or hand it to `accelerator.register_for_checkpointing`, and `save_state` keeps its place in the run.
     """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        run: str | None = None,
+        plan: Document | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        super().__init__(innermost(optimizer), run, plan, **settings)  # its parameter groups are a look-up away

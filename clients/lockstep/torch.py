@@ -22,6 +22,7 @@ from lockstep.client import Document
 from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
 from lockstep.group import Group
+from lockstep.hooks import count_updates, hooked, innermost, is_rehearsal
 from lockstep.slots import Slots
 from lockstep.window import Window
 
@@ -38,7 +39,7 @@ class Settings(Options, total=False):
     """`lockstep.beginning.Options`, and what is torch's."""
 
     agreement: str | None  # `broadcast` or `commit`; see `LockstepLR`
-    scaler: Any  # a GradScaler: updates that it skips do not count
+    scaler: Any  # a GradScaler: updates of this optimizer that it skips do not count
 
 
 class LockstepLR(LRScheduler):
@@ -53,8 +54,8 @@ class LockstepLR(LRScheduler):
     `plan` creates the run if it is not there. `policy` says what to do beyond the values in hand while the service is
     away: `follow`, `freeze`, `wait`, `raise` (see `lockstep.Follower`). With torch.distributed, `agreement` is
     `broadcast` (default: rank 0 fetches, and a fallback is the same at every rank) or `commit` (each rank fetches; the
-    default policy is then `wait`); every rank has to construct the scheduler. With a `scaler` (GradScaler) updates that
-    it skips do not count; call `scaler.update()` before `step()`. All `options`: `lockstep.beginning.Options`.
+    default policy is then `wait`); every rank has to construct the scheduler. With a `scaler` (GradScaler) updates of
+    this optimizer that it skips do not count. All `options`: `lockstep.beginning.Options`.
 
     The worker joins the run at the first `optimizer.step()`, from where `load_state_dict` says or from the run's start.
 
@@ -82,7 +83,7 @@ class LockstepLR(LRScheduler):
         beginning = self._adapter.beginning
         self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
-        self._scaler, self._scale = scaler, None if scaler is None else scaler.get_scale()
+        self._updates = None if scaler is None else count_updates(innermost(optimizer))
         self._reset()
         super().__init__(optimizer)
         self._arm()
@@ -123,8 +124,10 @@ class LockstepLR(LRScheduler):
     def _turn(self, epoch: int | None) -> None:
         if epoch is not None:
             raise Misused("LockstepLR counts for itself: call step() without an epoch, after each optimizer.step().")
-        if self._scaler is not None and self.last_epoch >= 0 and self._skipped():
-            return
+        if self._updates is not None and self.last_epoch >= 0:
+            updates, self._updates[0] = self._updates[0], 0
+            if not updates:  # the scaler skipped it
+                return
         slots = self._slots
         for row in self._rows:
             if slots is None or slots.groups is not self.optimizer.param_groups or not slots.intact():
@@ -151,7 +154,7 @@ class LockstepLR(LRScheduler):
         slots = self._slots
         if slots is None or window is not self._window or slots.groups is not groups or slots.count != len(groups):
             slots = self._made(window)
-        if slots.uniform is not None and self._scaler is None:
+        if slots.uniform is not None and self._updates is None:
             fast = iter(window.column(slots.uniform, step, border))
             self._used = next(fast)
             slots.write((self._used,) * len(slots.tracks))
@@ -190,18 +193,13 @@ class LockstepLR(LRScheduler):
         slots, groups = self._slots, self.optimizer.param_groups
         if slots is None:
             return
-        if slots.uniform is not None and self._scaler is None:
+        if slots.uniform is not None and self._updates is None:
             slots.row = (self._used,) * len(slots.tracks)
         if slots.groups is not groups and self._window is not None:  # a loaded state: what it holds was used
             row, slots = slots.row, Slots(groups, self._window)
             slots.row = row
         for track, value in slots.differences():
             self._adapter.differs(step, track, value)
-
-    def _skipped(self) -> bool:
-        """Whether the scaler skipped the update: it lowers its scale then, and only then."""
-        before, self._scale = self._scale, self._scaler.get_scale()
-        return bool(self._scale < before)
 
     # The place in the run
 
@@ -225,6 +223,8 @@ class LockstepLR(LRScheduler):
 
     def _move(self, step: int) -> None:
         self.last_epoch = step
+        if self._updates is not None:
+            self._updates[0] = 0  # made before a checkpoint was loaded
         self._arm()
 
     def _arm(self) -> None:
@@ -237,9 +237,10 @@ class LockstepLR(LRScheduler):
                     dynamo = sys.modules.get("torch._dynamo")  # a compiled step() would have it trace threads and HTTP
                     (scheduler._join if dynamo is None else dynamo.disable(scheduler._join))()
 
-            try:
-                self._hook = self.optimizer.register_step_pre_hook(join)
-            except AttributeError:  # a wrapper that only looks like an optimizer has no hooks
+            maker = innermost(self.optimizer)
+            if hooked(maker):
+                self._hook = maker.register_step_pre_hook(join)
+            else:
                 self._join()
 
     def _join(self) -> None:
@@ -311,7 +312,7 @@ class LockstepLR(LRScheduler):
         return {"optimizer": self.optimizer, "state": self.state_dict()}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.optimizer, self._scaler, self._channel, self._alone = saved["optimizer"], None, None, True
+        self.optimizer, self._updates, self._channel, self._alone = saved["optimizer"], None, None, True
         state = saved["state"]
         self._adapter = Adapter(state["run"], None, first=FIRST, resume=state, source=_refused)
         self._reset()
@@ -320,18 +321,6 @@ class LockstepLR(LRScheduler):
 
 def _refused(_: Beginning) -> Source:
     raise Misused("A copied scheduler follows no run: construct a LockstepLR and load the copy's state_dict().")
-
-
-def is_rehearsal(keywords: dict[str, Any]) -> bool:
-    """Whether an optimizer's `step(**keywords)` is no update.
-
-    torch.distributed.checkpoint makes one to create the optimizer's state. Its rates are zero for that moment: a rate
-    that is written there decays the weights.
-    """
-    frame = sys._getframe() if keywords.get("closure", keywords) is None else None
-    while frame is not None and frame.f_code.co_name != "_init_optim_state":
-        frame = frame.f_back
-    return frame is not None
 
 
 class _Channel:

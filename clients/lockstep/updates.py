@@ -9,18 +9,22 @@ except ImportError as error:  # pragma: no cover
 
 from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.torch import LockstepLR, Settings, is_rehearsal
+from lockstep.hooks import UNSEEN, count_updates, innermost
+from lockstep.torch import LockstepLR, Settings
 
 
 class UpdateLR(LockstepLR):
     """As `lockstep.torch.LockstepLR`, but only an update that the optimizer made moves it on.
 
     However often `step()` is called for one update (once per process, or in every micro-batch of an accumulation), it
-    advances by one; for an update that a gradient scaler skipped it stands still. `optimizer` may be a wrapper that
-    keeps the real one in `.optimizer`.
+    advances by one; for an update that a gradient scaler skipped it stands still. `optimizer` may be a wrapper that has
+    the real one as an attribute: what counts is the update that the innermost one makes.
 
-    Raises as `LockstepLR`, and `Misused` where the optimizer made several updates since the last `step()`.
+    Raises as `LockstepLR`, and `Misused` where the optimizer made several updates since the last `step()`, or where its
+    updates cannot be seen.
     """
+
+    _versions: int | None = None  # of the weights at the last step() before the run was joined
 
     def __init__(
         self,
@@ -29,14 +33,7 @@ class UpdateLR(LockstepLR):
         plan: Document | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        optimizer = bare(optimizer)
-        self._made_updates = made = [0]
-
-        def count(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
-            if not keywords or not is_rehearsal(keywords):
-                made[0] += 1
-
-        optimizer.register_step_post_hook(count)
+        self._made_updates = count_updates(innermost(optimizer))
         super().__init__(optimizer, run, plan, **settings)
 
     def step(self, epoch: int | None = None) -> None:
@@ -50,6 +47,15 @@ class UpdateLR(LockstepLR):
                 f"The optimizer made {updates} updates since the last step() of its scheduler, which has to follow "
                 "every one of them: the unit of a run's steps is the update, never the epoch."
             )
+        elif not self._adapter.joined:
+            self._look()
+
+    def _look(self) -> None:
+        """Refuse to stand still for ever, where the weights have changed since the last step() and no hook has run."""
+        versions = sum(weight._version for group in self.optimizer.param_groups for weight in group["params"])
+        if self._versions not in (None, versions):
+            raise Misused(f"{type(self.optimizer).__name__} {UNSEEN}")
+        self._versions = versions
 
     def _move(self, step: int) -> None:
         self._made_updates[0] = 0  # those made before a checkpoint was loaded
@@ -58,12 +64,3 @@ class UpdateLR(LockstepLR):
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self._made_updates = [0]
         super().__setstate__(saved)
-
-
-def bare(optimizer: Any) -> torch.optim.Optimizer:
-    """The optimizer that makes the updates, without the wrappers around it."""
-    while isinstance(inner := getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
-        optimizer = inner
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise Misused(f"Lockstep needs a torch.optim.Optimizer, not {type(optimizer).__name__}.")
-    return optimizer

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from lockstep.lightning import configure
 from tests.clients.revised import STEPS, Revised, torchrun
+from tests.clients.wrappers import Lookahead
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning"),  # Lightning's use of torch
@@ -49,6 +50,15 @@ class Net(LightningModule):
     def weights(self) -> list[float]:
         numbers: list[float] = torch.cat([p.detach().flatten() for p in self.parameters()]).tolist()
         return numbers
+
+
+class Wrapped(Net):
+    """The same with an optimizer around another: a trainer steps the outer one, where PyTorch runs no hooks."""
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.5, momentum=0.9)
+        optimizer.register_step_post_hook(self.made)
+        return configure(Lookahead(optimizer), **self.job.options)
 
 
 class Manual(Net):
@@ -89,7 +99,7 @@ def train(net: Net, folder: Path, **settings: Any) -> Trainer:
     return trainer
 
 
-@pytest.mark.parametrize(("kind", "accumulation"), [(Net, 1), (Net, 3), (Manual, 1)])
+@pytest.mark.parametrize(("kind", "accumulation"), [(Net, 1), (Net, 3), (Wrapped, 1), (Manual, 1)])
 def test_applied_rates_are_the_committed_ones(tmp_path: Path, kind: type[Net], accumulation: int) -> None:
     """23 batches per epoch: an epoch's end cuts an accumulation short."""
     job = Revised()

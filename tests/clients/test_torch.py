@@ -15,6 +15,7 @@ from lockstep import errors
 from lockstep.testing import FakeService
 from lockstep.torch import LockstepLR
 from tests.clients.waiting import lockstep_threads, until
+from tests.clients.wrappers import SAM, Alone, Lookahead
 
 PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}
 
@@ -367,10 +368,10 @@ def test_an_optimizer_without_hooks_joins_at_once(service: FakeService) -> None:
     class Wrapper(torch.optim.Optimizer):
         def __init__(self, inner: torch.optim.Optimizer) -> None:
             self.param_groups = inner.param_groups
-            self.inner = inner
+            self.update = inner.step
 
         def step(self, closure: Any = None) -> None:  # type: ignore[override]
-            self.inner.step(closure)
+            self.update(closure)
 
     schedule = scheduler(Wrapper(sgd(net())), service)
     assert schedule.reading() == (curve(0), "committed", 1)
@@ -460,6 +461,92 @@ def test_a_real_scaler(service: FakeService) -> None:
         schedule.step()
     assert schedule.last_epoch == 19
     schedule.close()
+
+
+def test_a_scaler_that_gets_its_state_later_has_skipped_nothing(service: FakeService) -> None:
+    optimizer, scaler = sgd(net()), Scaler()
+    schedule = scheduler(optimizer, service, scaler=scaler)
+    scaler.scale = 8.0  # a checkpoint's
+    used = []
+    for _ in range(3):
+        optimizer.step()
+        used.append(optimizer.param_groups[0]["lr"])
+        schedule.step()
+    assert used == [curve(step) for step in range(3)]
+    schedule.close()
+
+
+def test_one_scaler_for_two_optimizers_skips_the_updates_of_one(service: FakeService) -> None:
+    """PyTorch's own recipe: an infinity in one of them lowers the scale for both."""
+    models = [net(), net()]
+    optimizers, scaler = [sgd(model) for model in models], torch.amp.GradScaler("cpu", init_scale=4.0)
+    schedules = [scheduler(each, service, run=name, scaler=scaler) for each, name in zip(optimizers, "dg", strict=True)]
+    for step in range(20):
+        for model, optimizer in zip(models, optimizers, strict=True):
+            optimizer.zero_grad()
+            loss = model(torch.ones(2, 4)).sum() * (float("inf") if model is models[0] and step % 4 == 1 else 1.0)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+        scaler.update()
+        for schedule in schedules:
+            schedule.step()
+    assert [schedule.last_epoch for schedule in schedules] == [15, 20]
+    assert [schedule.get_last_lr() for schedule in schedules] == [[curve(15)], [curve(20)]]
+    for schedule in schedules:
+        schedule.close()
+
+
+def test_a_fused_update_that_a_scaler_skips_from_inside_does_not_count(service: FakeService) -> None:
+    model = net()
+    optimizer, scaler = torch.optim.AdamW(model.parameters(), lr=0.5, fused=True), torch.amp.GradScaler("cpu")
+    schedule = scheduler(optimizer, service, scaler=scaler)
+    for step in range(6):
+        before = weights(model)
+        optimizer.zero_grad()
+        loss = model(torch.ones(2, 4)).sum() * (float("inf") if step in (0, 3) else 1.0)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        schedule.step()
+        assert (weights(model) == before) == (step in (0, 3))
+    assert (schedule.last_epoch, schedule.get_last_lr()) == (4, [curve(4)])
+    schedule.close()
+
+
+def test_a_scaler_where_no_update_can_be_seen_is_refused(service: FakeService) -> None:
+    with pytest.raises(errors.Misused, match=r"Alone makes its updates where PyTorch runs no hooks.*without `scaler`"):
+        scheduler(Alone(sgd(net()).param_groups), service, scaler=Scaler())
+
+
+@pytest.mark.parametrize("wrapped", [Lookahead, SAM, lambda inner: Alone(inner.param_groups)])
+def test_a_wrapped_optimizer_joins_and_joins_again_with_the_rate_of_the_step(
+    wrapped: Any, service: FakeService
+) -> None:
+    inner = sgd(net())
+    optimizer = wrapped(inner)
+    update = inner.step if wrapped is SAM else optimizer.step  # SAM's second half makes it
+
+    def used(steps: int) -> list[float]:
+        rates = []
+        for _ in range(steps):
+            for weight in inner.param_groups[0]["params"]:
+                weight.grad = torch.ones_like(weight)
+            update()
+            rates.append(optimizer.param_groups[0]["lr"])
+            schedule.step()
+        return rates
+
+    schedule = scheduler(optimizer, service)
+    assert used(30) == [curve(step) for step in range(30)]
+    schedule.rejoin(12)
+    assert used(20) == [curve(step) for step in range(12, 32)]
+    saved = schedule.state_dict()
+    schedule.close()
+    schedule = scheduler(optimizer, service)
+    schedule.load_state_dict(saved)
+    assert used(3) == [curve(32), curve(33), curve(34)]
+    schedule.close()
+    assert service.runs["r"].unverified == []
 
 
 # Outages and ends

@@ -1,0 +1,67 @@
+"""What PyTorch's optimizers tell of their updates: which object makes them, and how many it has made."""
+
+import sys
+from typing import Any
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover
+    raise ImportError("Lockstep's adapters for PyTorch need it: pip install torch") from error
+
+from lockstep.errors import Misused
+
+UNSEEN = (
+    "makes its updates where PyTorch runs no hooks, so nobody can count them: use lockstep.torch.LockstepLR without "
+    "`scaler`, and call its step() after every update."
+)
+
+
+def innermost(optimizer: Any) -> torch.optim.Optimizer:
+    """The optimizer that makes the updates, inside of wrappers such as Accelerate's, SAM or Lookahead.
+
+    Raises `Misused` where there is none.
+    """
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise Misused(f"Lockstep needs a torch.optim.Optimizer, not {type(optimizer).__name__}.")
+    inner = (held for held in vars(optimizer).values() if isinstance(held, torch.optim.Optimizer))
+    return innermost(held) if (held := next(inner, None)) is not None else optimizer
+
+
+def hooked(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether PyTorch runs hooks around its updates: not where a wrapper only looks like an optimizer."""
+    return bool(getattr(type(optimizer).step, "hooked", False))
+
+
+def count_updates(optimizer: torch.optim.Optimizer) -> list[int]:
+    """A list of one number, which grows with every update that the optimizer makes; take off it what you have seen.
+
+    A fused update that a gradient scaler skips from inside does not count: to see that, the hook waits for the device.
+
+    Raises `Misused` where PyTorch runs no hooks.
+    """
+    if not hooked(optimizer):
+        raise Misused(f"{type(optimizer).__name__} {UNSEEN}")
+    made = [0]
+
+    def count(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
+        if not keywords or not is_rehearsal(keywords):
+            made[0] += 1
+
+    def fused(optimizer: Any, arguments: Any, keywords: dict[str, Any]) -> None:
+        if not getattr(optimizer, "found_inf", False):
+            count(optimizer, arguments, keywords)
+
+    optimizer.register_step_post_hook(fused if getattr(optimizer, "_step_supports_amp_scaling", False) else count)
+    return made
+
+
+def is_rehearsal(keywords: dict[str, Any]) -> bool:
+    """Whether an optimizer's `step(**keywords)` is no update.
+
+    torch.distributed.checkpoint makes one to create the optimizer's state. Its rates are zero for that moment: a rate
+    that is written there decays the weights.
+    """
+    frame = sys._getframe() if keywords.get("closure", keywords) is None else None
+    while frame is not None and frame.f_code.co_name != "_init_optim_state":
+        frame = frame.f_back
+    return frame is not None

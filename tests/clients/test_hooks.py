@@ -1,0 +1,73 @@
+"""What PyTorch's optimizers tell of their updates."""
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+
+import torch
+
+from lockstep.errors import Misused
+from lockstep.hooks import count_updates, hooked, innermost, is_rehearsal
+from tests.clients.wrappers import SAM, Alone, Lookahead
+
+
+def sgd() -> torch.optim.SGD:
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    return torch.optim.SGD([weight], lr=0.5)
+
+
+def test_the_innermost_optimizer_makes_the_updates() -> None:
+    inner = sgd()
+    assert [innermost(each) for each in (inner, SAM(inner), Lookahead(SAM(inner)))] == [inner] * 3
+    with pytest.raises(Misused, match=r"needs a torch\.optim\.Optimizer, not Linear"):
+        innermost(torch.nn.Linear(1, 1))
+
+
+def test_a_wrapper_that_only_looks_like_an_optimizer_runs_no_hooks() -> None:
+    inner = sgd()
+    assert [hooked(each) for each in (inner, SAM(inner), Lookahead(inner))] == [True, True, False]
+
+
+def test_every_update_counts_and_no_rehearsal() -> None:
+    optimizer = sgd()
+    made = count_updates(optimizer)
+
+    def _init_optim_state() -> None:  # of torch.distributed.checkpoint
+        optimizer.step(closure=None)
+
+    for _ in range(3):
+        optimizer.step()
+    _init_optim_state()
+    optimizer.step(lambda: torch.tensor(1.0))
+    assert made == [4]
+    made[0] = 0
+    optimizer.step(closure=None)
+    assert made == [1]
+    with pytest.raises(Misused, match="Alone makes its updates where PyTorch runs no hooks"):
+        count_updates(Alone(optimizer.param_groups))
+
+
+@pytest.mark.parametrize("found", [None, 0.0, 1.0])
+def test_a_fused_update_that_is_skipped_from_inside_does_not_count(found: float | None) -> None:
+    """A gradient scaler hands the optimizer `found_inf`, and takes it away afterwards."""
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    optimizer: Any = torch.optim.AdamW([weight], lr=0.5, fused=True)
+    made = count_updates(optimizer)
+    if found is not None:
+        optimizer.grad_scale, optimizer.found_inf = torch.tensor(1.0), torch.tensor(found)
+    optimizer.step()
+    assert made == [0 if found else 1]
+    assert torch.equal(weight, torch.ones(2)) == bool(found)
+
+
+def test_an_update_is_a_rehearsal_only_where_a_state_is_made() -> None:
+    def _init_optim_state(keywords: dict[str, Any]) -> bool:
+        return is_rehearsal(keywords)
+
+    assert _init_optim_state({"closure": None})
+    assert not _init_optim_state({})
+    assert not is_rehearsal({"closure": None})
