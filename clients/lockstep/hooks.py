@@ -1,6 +1,8 @@
 """What PyTorch's optimizers tell of their updates: which object makes them, and how many it has made."""
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 try:
@@ -53,6 +55,19 @@ def count_updates(optimizer: torch.optim.Optimizer) -> list[int]:
 
     optimizer.register_step_post_hook(fused if getattr(optimizer, "_step_supports_amp_scaling", False) else count)
     return made
+
+
+def after_groups(optimizer: torch.optim.Optimizer, act: Callable[[], Callable[[], None] | None]) -> None:
+    """Do what `act` refers to after every group that is added: PyTorch has no hook there."""
+    add = optimizer.add_param_group
+
+    @wraps(add)
+    def added(param_group: dict[str, Any]) -> None:
+        add(param_group)
+        if (follow := act()) is not None:
+            follow()
+
+    optimizer.add_param_group = added  # type: ignore[method-assign]
 
 
 def is_rehearsal(keywords: dict[str, Any]) -> bool:

@@ -84,8 +84,9 @@ class Slots:
     """
 
     def __init__(self, groups: list[Group], window: Window) -> None:
-        self.groups, self.count = groups, len(groups)
+        self.groups, self._members = groups, list(groups)
         self.tracks: list[str] = []
+        self._indices: list[int] = []
         self._slots: list[Slot | TensorSlot] = []
         self.unused = set(window.values) | set(window.derived)
         tensors: dict[int, str] = {}
@@ -98,6 +99,7 @@ class Slots:
                     )
                 of = window.derived[track][0] if track in window.derived else track
                 self.tracks.append(track)
+                self._indices.append(index)
                 self._slots.append(slot)
                 self.unused -= {track, of}
         if not self._slots:
@@ -110,6 +112,19 @@ class Slots:
         floats = [(slot.group, slot.key) for slot in self._slots if type(slot) is Slot]
         self._floats = floats if len(floats) == len(self._slots) else None
         self.row: Sequence[float] = ()
+
+    def fits(self, groups: list[Group]) -> bool:
+        """Whether these are the groups that the slots were made for: the same list of the same dictionaries."""
+        members = self._members
+        return self.groups is groups and len(members) == len(groups) and all(map(is_, members, groups))
+
+    def own(self, first: int) -> dict[str, list[float]]:
+        """What the groups from number `first` on hold where they follow a track that is not theirs alone, by track."""
+        numbers: dict[str, list[float]] = {}
+        for track, index, slot in zip(self.tracks, self._indices, self._slots, strict=True):
+            if index >= first and "/" not in track:
+                numbers.setdefault(track, []).append(slot.read(math.nan))
+        return numbers
 
     def rows(self, window: Window, start: int, stop: int) -> list[tuple[float, ...]]:
         """Per step one value for each slot."""

@@ -16,13 +16,13 @@ except ImportError as error:  # pragma: no cover
 import torch.distributed as dist
 from torch.optim.lr_scheduler import LRScheduler
 
-from lockstep.adapter import Adapter
+from lockstep.adapter import OVERWRITTEN, Adapter
 from lockstep.beginning import Beginning, Options
 from lockstep.client import Document
 from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
 from lockstep.group import Group
-from lockstep.hooks import count_updates, hooked, innermost, is_rehearsal
+from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal
 from lockstep.slots import Slots
 from lockstep.window import Window
 
@@ -33,6 +33,7 @@ COMMIT, BROADCAST = "commit", "broadcast"
 NO_VALUES: Iterator[float] = iter(())
 NO_ROWS: Iterator[tuple[float, ...]] = iter(())
 FIRST = "optimizer.step()"  # joins the run
+REPLACED = "Its parameter groups were replaced, as loading a state does."
 
 
 class Settings(Options, total=False):
@@ -86,12 +87,14 @@ class LockstepLR(LRScheduler):
         self._updates = None if scaler is None else count_updates(innermost(optimizer))
         self._reset()
         super().__init__(optimizer)
+        after_groups(optimizer, weakref.WeakMethod(self._added))
         self._arm()
 
     def _reset(self) -> None:
         self._slots: Slots | None = None
         self._window: Window | None = None  # the one that the slots were made for
-        self._unused: set[str] | None = None  # tracks that no group takes; None: not looked at yet
+        self._unused: set[str] = set()  # tracks that no group takes
+        self._seen = 0  # groups that were looked at
         self._used: Any = None  # the object that the last fast step wrote
         self._hook: Any = None
         self.last_epoch = -1
@@ -130,7 +133,7 @@ class LockstepLR(LRScheduler):
                 return
         slots = self._slots
         for row in self._rows:
-            if slots is None or slots.groups is not self.optimizer.param_groups or not slots.intact():
+            if slots is None or not slots.fits(self.optimizer.param_groups) or not slots.intact():
                 self._surprised()
             else:
                 slots.write(row)
@@ -150,9 +153,8 @@ class LockstepLR(LRScheduler):
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
-        groups = self.optimizer.param_groups
         slots = self._slots
-        if slots is None or window is not self._window or slots.groups is not groups or slots.count != len(groups):
+        if slots is None or window is not self._window or not slots.fits(self.optimizer.param_groups):
             slots = self._made(window)
         if slots.uniform is not None and self._updates is None:
             fast = iter(window.column(slots.uniform, step, border))
@@ -167,13 +169,29 @@ class LockstepLR(LRScheduler):
     def _made(self, window: Window) -> Slots:
         """New slots, for a window of other tracks or an optimizer with other groups."""
         slots = Slots(self.optimizer.param_groups, window)
-        if self._unused is None and (lost := sorted(track for track in slots.unused if "/" in track)):
+        if not self._seen and (lost := sorted(track for track in slots.unused if "/" in track)):
             names = ", ".join(str(group.get("name", index)) for index, group in enumerate(slots.groups))
             raise Misused(f"No parameter group takes {', '.join(lost)}; the groups are {names}.")
-        if slots.unused - (self._unused or set()):
+        if slots.unused - self._unused:
             logger.warning("No parameter group takes %s.", ", ".join(sorted(slots.unused)))
-        self._slots, self._window, self._unused = slots, window, slots.unused
+        if len(slots.groups) > self._seen:
+            self._flattened(slots)
+        self._slots, self._window, self._unused, self._seen = slots, window, slots.unused, len(slots.groups)
         return slots
+
+    def _flattened(self, slots: Slots) -> None:
+        """Say where groups that come with numbers of their own are to follow one track."""
+        for track, numbers in slots.own(self._seen).items():
+            usual = [float(self.optimizer.defaults.get(track, numbers[0]))] if self._seen else []
+            if len(different := sorted({*numbers, *usual})) > 1:
+                logger.warning(
+                    "Parameter groups come with %s %s of their own, and all follow the track %s from here on. A group "
+                    "goes its own way by a track of its own in the plan, such as head/%s.",
+                    track,
+                    ", ".join(map(repr, different)),
+                    track,
+                    track,
+                )
 
     def _fill(self, window: Window, step: int) -> None:
         """Show the values of `step` before the run is joined."""
@@ -190,16 +208,21 @@ class LockstepLR(LRScheduler):
 
     def _compare(self, step: int) -> None:
         """Note where update `step` used something else than what was written for it."""
-        slots, groups = self._slots, self.optimizer.param_groups
+        slots, groups, cause = self._slots, self.optimizer.param_groups, OVERWRITTEN
         if slots is None:
             return
         if slots.uniform is not None and self._updates is None:
             slots.row = (self._used,) * len(slots.tracks)
-        if slots.groups is not groups and self._window is not None:  # a loaded state: what it holds was used
-            row, slots = slots.row, Slots(groups, self._window)
+        if not slots.fits(groups) and self._window is not None:  # what the new ones hold was used
+            row, slots, cause = slots.row, Slots(groups, self._window), REPLACED
             slots.row = row
         for track, value in slots.differences():
-            self._adapter.differs(step, track, value)
+            self._adapter.differs(step, track, value, cause)
+
+    def _added(self) -> None:
+        """Give groups that were added the values of the update that comes."""
+        if self._adapter.joined:  # else the first update does
+            self._visit(self.last_epoch)
 
     # The place in the run
 

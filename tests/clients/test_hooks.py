@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
 
 from lockstep.errors import Misused
-from lockstep.hooks import count_updates, hooked, innermost, is_rehearsal
+from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal
 from tests.clients.wrappers import SAM, Alone, Lookahead
 
 
@@ -71,3 +71,12 @@ def test_an_update_is_a_rehearsal_only_where_a_state_is_made() -> None:
     assert _init_optim_state({"closure": None})
     assert not _init_optim_state({})
     assert not is_rehearsal({"closure": None})
+
+
+def test_who_is_told_of_groups_that_are_added() -> None:
+    optimizer = sgd()
+    told: list[int] = []
+    after_groups(optimizer, lambda: lambda: told.append(len(optimizer.param_groups)))
+    after_groups(optimizer, lambda: None)  # gone by then
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+    assert (told, len(optimizer.param_groups)) == ([2], 2)

@@ -88,3 +88,27 @@ def test_a_tensor_that_two_groups_share_cannot_hold_two_rates() -> None:
     shared = Tensor(1.0)
     with pytest.raises(Misused, match="share one tensor, which cannot hold lr and head/lr"):
         Slots([{"lr": shared}, {"lr": shared, "name": "head"}], window(lr=0.1, head__lr=0.2))
+
+
+def test_slots_fit_the_very_groups_that_they_were_made_for() -> None:
+    groups: list[dict[str, Any]] = [{"lr": 1.0}, {"lr": 1.0}]
+    slots = written(groups, window(lr=0.1))
+    assert slots.fits(groups)
+    assert not slots.fits(list(groups))
+    groups[1] = dict(groups[1])
+    assert not slots.fits(groups)
+    slots = written(groups, window(lr=0.1))
+    groups.append({"lr": 1.0})
+    assert not slots.fits(groups)
+
+
+def test_what_groups_come_with_where_they_share_a_track() -> None:
+    groups: list[dict[str, Any]] = [
+        {"lr": 0.5, "wd": 0.0},
+        {"lr": Tensor(0.25), "wd": 0.125},
+        {"lr": 3.0, "name": "head"},
+    ]
+    slots = Slots(groups, window(lr=0.1, wd=0.2, head__lr=0.3))
+    assert slots.own(0) == {"lr": [0.5, 0.25], "wd": [0.0, 0.125]}
+    assert slots.own(1) == {"lr": [0.25], "wd": [0.125]}
+    assert slots.own(2) == {}
