@@ -154,6 +154,17 @@ class Unavailable(LockstepError):
     title = "Temporarily unavailable"
 
 
+class DataLost(Unavailable):
+    """What was committed is gone or damaged: nothing that rests on it may be said, from memory neither."""
+
+
+class StoreError(LockstepError):
+    """The database cannot be used as it is; the message says what to do."""
+
+    name = "unavailable"
+    title = "The database cannot be used"
+
+
 def escape(name: str) -> str:
     """A name as one part of a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")

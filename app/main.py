@@ -62,7 +62,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     async def healthz() -> dict[str, str]:
         return {"status": "ok", "version": VERSION}
 
-    @service.get("/readyz", tags=["service"], summary="The database answers", response_model=dict[str, str])
+    @service.get("/readyz", tags=["service"], summary="Changes can be committed", response_model=dict[str, str])
     def readyz() -> Response:
         store.ping()
         return JSONResponse({"status": "ready"})

@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457): one table of statuses, one shape, one place that writes it."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, get_args
@@ -11,9 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.errors import Invalid, LockstepError, escape
+from app.errors import Invalid, LockstepError, Unavailable, escape
 from schemas.base import Model, Problem, nearest
 from schemas.specs import KINDS, Spec
+
+logger = logging.getLogger("lockstep")
 
 STATUS = {
     "invalid": 422,
@@ -53,6 +56,8 @@ UNREADABLE = "There was an error parsing the body"  # what FastAPI says where js
 
 def answer(error: Exception, request: Request) -> Response:
     """The problem document for any error: the one place that decides what callers see of it."""
+    if isinstance(error, Unavailable):
+        logger.warning("%s %r: 503, %s", request.method, request.scope["path"], error.detail)
     if isinstance(error, LockstepError):
         return _refusal(error)
     if isinstance(error, RequestValidationError):

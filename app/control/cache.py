@@ -19,7 +19,7 @@ from functools import partial
 from app.control.curve import Curve
 from app.control.history import History, history_of
 from app.control.verification import derived_tracks
-from app.errors import LockstepError
+from app.errors import DataLost, LockstepError
 from app.store import Reader, RunRow, Segment, Store, WorkerRow
 from schemas.plans import Plan
 from schemas.runs import Derived
@@ -217,6 +217,12 @@ class Cache:
             while self._runs and (self._size > self._limit or len(self._runs) > MOST_RUNS):
                 self._forget(next(iter(self._runs)))
 
+    def forget(self) -> None:
+        """Know nothing any more, but for what is not written yet: the bytes of which memory says yes are not stored."""
+        with self._lock:
+            self._runs.clear()
+            self._size = 0
+
     def _entry(self, run: RunRow) -> Entry | None:
         entry = self._runs.get(run.name)
         return entry if entry is not None and entry.run.uid == run.uid else None
@@ -309,6 +315,8 @@ class Cache:
             self.write()
         except LockstepError as error:
             logger.warning("reports are kept until they can be written: %s", error.detail)
+            if isinstance(error, DataLost):
+                self.forget()
         except Exception:
             logger.exception("reports are kept until they can be written")
 

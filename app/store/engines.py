@@ -1,6 +1,5 @@
 """Everything in which SQLite and PostgreSQL differ, and why. The rest of the store does not know which one it is."""
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -21,8 +20,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
-from app.errors import LockstepError
+from app.errors import StoreError
+from app.store.file import DatabaseFile
 
 NETWORK_FILE_SYSTEMS = {
     "nfs",
@@ -37,24 +38,21 @@ NETWORK_FILE_SYSTEMS = {
     "fuse.glusterfs",
     "lustre",
 }
-
-
-class StoreError(LockstepError):
-    """The database cannot be used as it is; the message says what to do."""
-
-    name = "unavailable"
-    title = "The database cannot be used"
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Database(Protocol):
     """What the store asks of a database."""
 
     upgrades_itself: bool
+    touch: str
+    """A statement that writes, and changes nothing."""
 
     def engine(self) -> Engine: ...
     def clock(self) -> ColumnElement[float]: ...
     def reading(self, connection: Connection) -> AbstractContextManager[Any]: ...
     def changing(self, connection: Connection) -> AbstractContextManager[None]: ...
+    def failed(self, error: Exception) -> None: ...
     def close(self) -> None: ...
 
 
@@ -63,75 +61,91 @@ class SQLite:
 
     WAL lets readers go on while a writer writes. synchronous=FULL syncs the log at every commit, so that a commit
     survives a power cut (NORMAL would not). BEGIN IMMEDIATE takes the write lock before anything is read; a lock of our
-    own queues this process's writers, because SQLite's busy handler polls and is unfair. The lock file refuses a second
-    process, whose memory of committed windows would go stale, and network file systems are refused because their locks
-    and syncs cannot be trusted.
+    own queues this process's writers, because SQLite's busy handler polls and is unfair. The file is locked against a
+    second process, whose memory of committed windows would go stale, and looked at around every transaction, because
+    SQLite does not notice that it is gone. Network file systems are refused because their locks and syncs cannot be
+    trusted.
     """
 
     upgrades_itself = True
+    touch = "PRAGMA user_version = 0"
 
     def __init__(self, url: URL) -> None:
+        name = url.database or ":memory:"
+        if name == ":memory:" or name.startswith("file:") or url.query:
+            raise StoreError(
+                "an in-memory SQLite database would lose acknowledged values, and SQLite's own options are not taken; "
+                "name a file, and nothing else: sqlite:///lockstep.db"
+            )
         self._url = url
         self._writing = threading.Lock()
-        self._lock_file: int | None = None
-        if url.database in (None, "", ":memory:"):
-            raise StoreError(
-                "an in-memory SQLite database would lose acknowledged values; name a file: sqlite:///lockstep.db"
-            )
-        assert url.database is not None
-        self._path = os.path.abspath(url.database)
+        self._file = DatabaseFile(name)
+        self._first: sqlite3.Connection | None = None
 
     def engine(self) -> Engine:
-        folder = os.path.dirname(self._path)
+        folder = os.path.dirname(self._file.name)
         if not os.path.isdir(folder):
             raise StoreError(
                 f"the folder {folder} for the SQLite file does not exist; create it or name another database"
             )
-        kind = file_system_of(folder)
+        kind = file_system_of(self._file.name)
         if kind in NETWORK_FILE_SYSTEMS:
             raise StoreError(
-                f"{self._path} lies on a network file system ({kind}), whose locks SQLite cannot rely on; "
+                f"{self._file.name} lies on a network file system ({kind}), whose locks SQLite cannot rely on; "
                 "use a local disk, or PostgreSQL"
             )
-        self._lock()
-        engine = create_engine(self._url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=16)
-        event.listen(engine, "connect", self._prepare)
+        self._file.claim()
+        try:
+            self._first = self._connect()
+            self._first.execute("SELECT 1 FROM sqlite_master").close()  # opens the log
+            self._file.watch()
+        except BaseException:
+            self.close()
+            raise
+        engine = create_engine(self._url, creator=self._connect, pool_size=16)
         event.listen(engine, "begin", self._begin)
         return engine
 
     def clock(self) -> ColumnElement[float]:
         return literal_column("((julianday('now') - 2440587.5) * 86400.0)")
 
-    def reading(self, connection: Connection) -> AbstractContextManager[Any]:
-        return connection.begin()
+    @contextmanager
+    def reading(self, connection: Connection) -> Iterator[None]:
+        self._file.check()
+        with connection.begin():
+            yield
 
     @contextmanager
     def changing(self, connection: Connection) -> Iterator[None]:
-        with self._writing, connection.execution_options(lockstep_begin="BEGIN IMMEDIATE").begin():
-            yield
+        with self._writing:
+            self._file.check()
+            with connection.execution_options(lockstep_begin="BEGIN IMMEDIATE").begin():
+                yield
+            self._file.check()
+
+    def failed(self, error: Exception) -> None:
+        """A damaged file is not written any more: what comes through may rest on what is not there."""
+        if isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+            self._file.damage = str(error.orig)
+            self._file.check()
 
     def close(self) -> None:
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        if self._first is not None:
+            self._first.close()
+            self._first = None
+        self._file.release()
 
-    def _lock(self) -> None:
-        descriptor = os.open(self._path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _connect(self) -> sqlite3.Connection:
+        self._file.check()
+        connection = sqlite3.connect(self._file.uri, uri=True, timeout=30, check_same_thread=False)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise StoreError(
-                f"another process serves {self._path}; SQLite takes one at a time. "
-                "Stop it, or use PostgreSQL for replicas"
-            ) from None
-        self._lock_file = descriptor
-
-    @staticmethod
-    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy sends BEGIN itself, below
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
+            connection.isolation_level = None  # SQLAlchemy sends BEGIN itself, below
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     @staticmethod
     def _begin(connection: Connection) -> None:
@@ -147,6 +161,7 @@ class PostgreSQL:
     """
 
     upgrades_itself = False
+    touch = "UPDATE alembic_version SET version_num = version_num"
 
     def __init__(self, url: URL) -> None:
         self._url = url.set(drivername="postgresql+psycopg")
@@ -165,6 +180,9 @@ class PostgreSQL:
         with connection.begin():
             connection.execute(text("SET LOCAL synchronous_commit = on"))
             yield
+
+    def failed(self, error: Exception) -> None:
+        """Nothing is to be done."""
 
     def close(self) -> None:
         """Nothing is held outside the engine."""

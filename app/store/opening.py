@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from app.store.engines import StoreError
+from app.errors import StoreError
 
 Result = TypeVar("Result")
 
@@ -35,7 +35,12 @@ def in_words(use: Callable[[str], Result]) -> Callable[[str], Result]:
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}"
         except (ArgumentError, DBAPIError, sqlite3.Error) as error:
-            reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+            reason = reason_of(error)
         raise StoreError(f"the database {shown} cannot be used: {reason}; mend that, or name another database")
 
     return used
+
+
+def reason_of(error: Exception) -> str:
+    """What a database said, in a line."""
+    return str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]

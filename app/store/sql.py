@@ -1,5 +1,6 @@
 """The store: every SQL statement of Lockstep. The contract stands in `app.store`."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
@@ -33,12 +34,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
-from app.errors import RunExists, Unavailable, UnknownRun
-from app.store.engines import StoreError, database_of
-from app.store.opening import in_words
+from app.errors import RunExists, StoreError, Unavailable, UnknownRun
+from app.store.engines import database_of
+from app.store.opening import in_words, reason_of
 from app.store.records import (
     AnswerRow,
     AttemptRow,
@@ -69,6 +70,8 @@ UNVERIFIED, ANSWER = _columns(unverified, UnverifiedRow), _columns(answers, Answ
 
 REVISION_FIELDS = [column.key for column in REVISION]
 MOST_NAMES = 10_000  # in one question
+OURS = (IntegrityError, DataError, ProgrammingError, NotSupportedError)  # what a database has against a statement
+RECENT_SECONDS = 30.0  # a database that failed is in doubt so long, unless a change comes through
 
 Record = TypeVar("Record")
 
@@ -374,6 +377,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Raises `StoreError` where the database cannot be used, or has another schema than this release."""
+        self._failed: tuple[float, Unavailable] | None = None
         self._database = database_of(make_url(url))
         self._engine = self._database.engine()
         try:
@@ -385,7 +389,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """A snapshot to read from. Raises `Unavailable` where the database does not answer."""
-        with _answering(), self._engine.connect() as connection, self._database.reading(connection):
+        with self._answering(), self._engine.connect() as connection, self._database.reading(connection):
             yield Reader(connection, self._database.clock())
 
     @contextmanager
@@ -394,18 +398,35 @@ class Store:
 
         Raises `Unavailable` where the database does not answer; whether a commit came through is not known then.
         """
-        with _answering(), self._engine.connect() as connection, self._database.changing(connection):
+        with self._answering(), self._engine.connect() as connection, self._database.changing(connection):
             yield Transaction(connection, self._database.clock())
+        self._failed = None
 
     def ping(self) -> None:
-        """Raises `Unavailable` where the database does not answer."""
-        with _answering(), self._engine.connect() as connection:
-            connection.execute(select(1))
+        """Raises `Unavailable` where nothing can be committed, or could not a moment ago: a disk that is full for most
+        has room for a small write now and then."""
+        with self._answering(), self._engine.connect() as connection, self._database.changing(connection):
+            connection.exec_driver_sql(self._database.touch)
+        failed = self._failed
+        if failed is not None and time.monotonic() - failed[0] < RECENT_SECONDS:
+            raise failed[1]
 
     def close(self) -> None:
         """Give everything back. The store cannot be used afterwards."""
         self._engine.dispose()
         self._database.close()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OURS:
+            raise
+        except (DatabaseError, SQLAlchemyTimeout) as error:
+            self._database.failed(error)
+            failure = Unavailable(f"the database failed: {reason_of(error)}; try again later")
+            self._failed = time.monotonic(), failure
+            raise failure from error
 
     def _check_schema(self, url: str) -> None:
         with self._engine.connect() as connection:
@@ -424,14 +445,6 @@ class Store:
             )
         with self._engine.connect() as connection, self._database.changing(connection):
             _upgrade(connection)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, SQLAlchemyTimeout) as error:
-        raise Unavailable(f"the database does not answer ({type(error).__name__}); try again") from error
 
 
 @in_words

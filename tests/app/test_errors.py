@@ -4,8 +4,7 @@ import pytest
 
 from app import errors
 from app.api.problems import STATUS
-from app.errors import Invalid, LockstepError, escape
-from app.store.engines import StoreError
+from app.errors import Invalid, LockstepError, StoreError, escape
 
 
 def test_an_error_moves_below_a_prefix_with_all_that_it_says() -> None:

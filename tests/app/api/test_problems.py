@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import pytest
 from starlette.requests import Request
 
 from app.api.problems import MOST_ERRORS, answer, invalid
-from app.errors import Invalid
+from app.errors import DataLost, Invalid, Unavailable
 from schemas.evaluate import Evaluate
 
 
@@ -22,6 +23,16 @@ def test_only_so_many_errors_are_looked_at_as_are_shown() -> None:
     assert [pointer for pointer, _ in error.errors] == [f"/stepz{index}" for index in range(MOST_ERRORS)]
     assert "(and 100049 more)" in error.detail
     assert "did you mean 'step" in error.errors[0][1]
+
+
+@pytest.mark.parametrize("kind", [Unavailable, DataLost])
+def test_what_is_unavailable_is_in_the_log_with_its_reason(
+    caplog: pytest.LogCaptureFixture, kind: type[Unavailable]
+) -> None:
+    asked = {"type": "http", "method": "POST", "path": "/v1/runs/a\n/finish", "headers": []}
+    assert answer(kind("the disk is full"), Request(asked)).status_code == 503
+    (record,) = caplog.records
+    assert record.getMessage() == "POST '/v1/runs/a\\n/finish': 503, the disk is full"
 
 
 def test_no_suggestion_is_looked_for_where_a_name_is_like_none() -> None:

@@ -9,9 +9,9 @@ import pytest
 from app.control import runs, windows
 from app.control.cache import Cache
 from app.control.context import Control
-from app.errors import Unavailable
+from app.errors import DataLost, Unavailable
 from app.identity import ANONYMOUS
-from app.store import RunRow, Segment, Store, Transaction, WorkerRow
+from app.store import Reader, RunRow, Segment, Store, Transaction, WorkerRow
 from schemas.plans import Plan
 from schemas.runs import RunCreate, Window, WindowRequest
 from tests.app.control.harness import Run, applied, first
@@ -111,6 +111,25 @@ def test_a_failed_write_acknowledges_nothing_and_is_tried_again(run: Run, monkey
     answer = ask(run, 2)
     assert answer is not None
     assert answer.verified_until == 2
+
+
+def test_memory_knows_nothing_of_what_is_lost(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it holds of committed values may be in no file any more; what it was told waits for one."""
+    run.create()
+    values = first(run.window(0))
+    assert ask(run, 2, applied=applied(values[:2], 0)) is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(Reader, "now", lambda _reader: fail("gone"))
+        run.control.cache._try_to_write()
+    assert ask(run, 2) is None
+    run.window(2)
+    run.control.cache.write()
+    (worker,) = run.workers()
+    assert worker["verified_until"] == 2
+
+
+def fail(reason: str) -> float:
+    raise DataLost(reason)
 
 
 def test_a_report_for_a_row_that_is_not_there_is_not_acknowledged(run: Run) -> None:

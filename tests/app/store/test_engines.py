@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from app.errors import StoreError
 from app.store import open_store
-from app.store.engines import StoreError, file_system_of
+from app.store.engines import file_system_of
 
 
 def test_sqlite_is_durable_by_its_settings(sqlite_url: str) -> None:
@@ -35,6 +36,10 @@ def test_a_second_process_is_refused(sqlite_url: str) -> None:
     ("url", "sentence"),
     [
         ("sqlite://", "would lose acknowledged values"),
+        ("sqlite:///:memory:", "would lose acknowledged values"),
+        ("sqlite:///file::memory:?uri=true", "would lose acknowledged values"),
+        ("sqlite:///file:x.db?mode=memory&cache=shared&uri=true", "name a file, and nothing else"),
+        ("sqlite:///x.db?timeout=1", "name a file, and nothing else"),
         ("sqlite:///nowhere/at/all.db", "does not exist"),
         ("mysql://host/x", "no support for 'mysql'"),
     ],

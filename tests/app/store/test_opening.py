@@ -5,11 +5,14 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
+from app.errors import StoreError
 from app.store import open_store, upgrade
-from app.store.engines import StoreError
+from app.store.opening import reason_of
 from tests.service import free_port
 
 USES: list[Callable[[str], object]] = [open_store, upgrade]
@@ -41,7 +44,7 @@ def test_a_server_that_is_down(use: Callable[[str], object]) -> None:
 def test_a_folder_that_cannot_be_written(use: Callable[[str], object]) -> None:
     """As root every folder of a disk can be; /sys cannot."""
     assert sentence(use, "sqlite:////sys/lockstep.db").startswith(
-        "the database sqlite:////sys/lockstep.db cannot be used: /sys/lockstep.db.lock: "
+        "the database sqlite:////sys/lockstep.db cannot be used: /sys/lockstep.db: "
     )
 
 
@@ -55,7 +58,7 @@ def test_a_file_that_is_no_database(use: Callable[[str], object], tmp_path: Path
 @pytest.mark.parametrize("use", USES)
 def test_a_folder_in_place_of_a_file(use: Callable[[str], object], tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    assert "unable to open database file" in sentence(use, f"sqlite:///{tmp_path}/folder")
+    assert "/folder: Is a directory; mend that" in sentence(use, f"sqlite:///{tmp_path}/folder")
 
 
 @pytest.mark.parametrize("use", USES)
@@ -80,3 +83,9 @@ def test_a_newer_schema_is_told_where_it_is_not_upgraded_at_the_start_too(postgr
         with engine.begin() as connection:
             connection.execute(text(f"UPDATE alembic_version SET version_num = '{present}'"))
         engine.dispose()
+
+
+def test_a_reason_is_the_first_line_of_what_the_database_said() -> None:
+    said = psycopg.OperationalError("connection refused\n\tIs the server running?")
+    assert reason_of(OperationalError("SELECT 1", {}, said)) == "connection refused"
+    assert reason_of(sqlite3.DatabaseError("file is not a database")) == "file is not a database"
