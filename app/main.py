@@ -1,6 +1,7 @@
 """Wiring and the `lockstep-server` command. Nothing happens at import."""
 
 import argparse
+import gc
 import json
 import signal
 import socket
@@ -85,6 +86,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         address = f"[{host}]" if ":" in host else host
         at = f"http://{address}:{listener.getsockname()[1]}"
         print(f"Lockstep {VERSION} on {at} (API at /docs), data in {shown}", flush=True)
+        gc.freeze()  # all that is here stays: no collection has to look at it, while a request waits
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -27,7 +27,7 @@ class StepRange(Model):
 
 
 Steps = Annotated[
-    Annotated[StepRange, Tag("range")] | Annotated[list[Step], Tag("list")],
+    Annotated[StepRange, Tag("range")] | Annotated[list[Step], Field(fail_fast=True), Tag("list")],
     Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
 ]
 
@@ -65,7 +65,7 @@ class Evaluate(Subject):
     """One step."""
     points: Annotated[int, Field(ge=2, le=100_000)] | None = None
     """At most about so many points, by min-max decimation that keeps joins exactly."""
-    metrics: Annotated[list[MetricValue], Field(max_length=1_000_000)] | None = None
+    metrics: Annotated[list[MetricValue], Field(max_length=1_000_000, fail_fast=True)] | None = None
     """For kinds that follow a metric: metric i is reported at step i and counts from i + 1."""
 
     @model_validator(mode="after")

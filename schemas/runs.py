@@ -289,7 +289,7 @@ class WindowRequest(Model):
     """Median duration of its last 20 steps."""
     seen: Seen | None = None
     applied: Applied | None = None
-    group: Annotated[list[GroupMember], Field(max_length=65_536)] = Field(default_factory=list)
+    group: Annotated[list[GroupMember], Field(max_length=65_536, fail_fast=True)] = Field(default_factory=list)
     fallback: Fallback | None = None
     leaving: bool = False
 

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, get_args
 
 import pydantic_core
@@ -50,6 +51,8 @@ HEADERS = {
     503: {"Retry-After": "2"},
 }
 MOST_ERRORS = 50
+MOST_MADE = 5000  # errors that are made into objects
+TOO_MANY: Mapping[str, Any] = {"type": "", "loc": (), "msg": "there are too many mistakes to name them"}
 MOST_TEXT = 1000  # characters of a sentence or a pointer: what a caller sent may stand in it
 UNREADABLE = "There was an error parsing the body"  # what FastAPI says where json.loads raises anything unexpected
 
@@ -83,15 +86,32 @@ def document(name: str, status: int, title: str, detail: str, **members: Any) ->
     return Response(content, status, HEADERS.get(status), media_type="application/problem+json")
 
 
-def invalid(errors: Sequence[Mapping[str, Any]], body: Any, model: Any) -> Invalid:
+def invalid(errors: Sequence[Mapping[str, Any]], body: Any, model: Any, count: int | None = None) -> Invalid:
     """pydantic's errors on a body of a model as ours: a JSON pointer into it, and a sentence with the nearest name.
 
     Of many errors the first 50 are looked at: a sentence with a suggestion costs a thousand times what a mistake does.
+    `count`: how many there are, where these are not all.
     """
     shown = list(dict.fromkeys((_pointer(e, body), _sentence(e, body, model)) for e in errors[:MOST_ERRORS]))
     first_pointer, first = shown[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    others = (len(errors) if count is None else count) - 1
+    more = f" (and {others} more)" if others else ""
     return Invalid(f"{first_pointer or 'the request'}: {first}{more}", errors=shown)
+
+
+def refused(error: pydantic_core.ValidationError, data: Any, model: type[Model]) -> Invalid:
+    """What pydantic refused as a model, JSON data, as ours.
+
+    pydantic makes objects of all errors or none, in one go that lets no other thread run. Of too many it makes none:
+    those are told that need nobody to find them, the names at the top that the model does not have.
+    """
+    count = error.error_count()
+    if count <= MOST_MADE:
+        return invalid(error.errors(include_url=False), data, model)
+    known, top = _names(model), data if isinstance(data, dict) else {}
+    unknown = islice((name for name in top if name not in known), MOST_ERRORS)
+    errors: list[Mapping[str, Any]] = [{"type": "extra_forbidden", "loc": (name,)} for name in unknown]
+    return invalid(errors or [TOO_MANY], data, model, count)
 
 
 def install(app: FastAPI) -> None:
@@ -102,15 +122,6 @@ def install(app: FastAPI) -> None:
 
     for kind in (LockstepError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answered)
-
-
-def parse_error(error: pydantic_core.ValidationError, body: bytes, model: type[Model]) -> Invalid:
-    """The `Invalid` for a body of a model that pydantic refused outside FastAPI's own parsing."""
-    try:
-        data = pydantic_core.from_json(body)
-    except ValueError:
-        data = None
-    return invalid(error.errors(include_url=False), data, model)
 
 
 def _refusal(error: LockstepError) -> Response:
@@ -206,7 +217,7 @@ def _fields(error: Mapping[str, Any], body: Any, model: Any) -> list[str]:
                 annotation = tuple(field for field in inner if field is not None) or annotation
             here = here[part]
     names = {name for found in _models(annotation, here) for name in _names(found)}
-    return sorted(names - set(here if isinstance(here, dict) else ()))
+    return sorted(name for name in names if not isinstance(here, dict) or name not in here)
 
 
 def _names(model: type[Model]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from app.api.bodies import posted
 from app.api.codecs import response
 from app.api.dependencies import Controlled, Identified, Keyed, Matched
 from app.api.pictures import PICTURES, accepted_picture
@@ -43,7 +44,9 @@ StepQuery = Annotated[int | None, Query(ge=0, le=MAX_STEP)]
     responses={200: {"model": FoundRun, "description": "It was there"}},
     summary="Create a run, or find it",
 )
-def create(control: Controlled, body: RunCreate, identity: Identified, key: Keyed) -> Response:
+def create(
+    control: Controlled, body: Annotated[RunCreate, posted(RunCreate)], identity: Identified, key: Keyed
+) -> Response:
     """All ranks may send it. The same plan finds the run; another one is `run-exists` unless `if_exists` is `keep`."""
     status, answer = runs.create(control, body, identity, key)
     headers = {"Location": f"/v1/runs/{body.run}", "ETag": f'"{answer.revision}"'}
@@ -74,7 +77,7 @@ def get(control: Controlled, run: str) -> Response:
 
 
 @router.patch("/{run}", response_model=Run, summary="Change settings of a run")
-def patch(control: Controlled, run: str, body: RunPatch) -> Response:
+def patch(control: Controlled, run: str, body: Annotated[RunPatch, posted(RunPatch)]) -> Response:
     """Labels, `lead_seconds`, `max_window`, bounds. Only a revision changes a plan."""
     return response(runs.patch(control, run, body))
 
@@ -109,7 +112,12 @@ def curve(
 
 @router.post("/{run}/revisions", status_code=201, response_model=Revision, summary="Change the schedule")
 def revise(
-    control: Controlled, run: str, body: RevisionCreate, identity: Identified, key: Keyed, if_match: Matched
+    control: Controlled,
+    run: str,
+    body: Annotated[RevisionCreate, posted(RevisionCreate)],
+    identity: Identified,
+    key: Keyed,
+    if_match: Matched,
 ) -> Response:
     """Takes effect at `from_step`, or at the horizon, on every rank at that step. Pending changes stay behind it."""
     status, answer = revisions.revise(control, run, body, identity, key=key, if_match=if_match)
@@ -121,7 +129,7 @@ def revise(
 def preview(
     control: Controlled,
     run: str,
-    body: RevisionCreate,
+    body: Annotated[RevisionCreate, posted(RevisionCreate)],
     identity: Identified,
     points: Annotated[int, Query(ge=2, le=100_000)] = 500,
 ) -> Response:
@@ -150,7 +158,12 @@ def revision(control: Controlled, run: str, number: int) -> Response:
 
 @router.post("/{run}/rewind", response_model=RewoundRun, summary="Go back to a checkpoint")
 def rewind(
-    control: Controlled, run: str, body: RewindCreate, identity: Identified, key: Keyed, if_match: Matched
+    control: Controlled,
+    run: str,
+    body: Annotated[RewindCreate, posted(RewindCreate)],
+    identity: Identified,
+    key: Keyed,
+    if_match: Matched,
 ) -> Response:
     """Starts the next attempt at `to_step`; later revisions are dropped. May carry an action that holds from there."""
     status, answer = revisions.rewind(control, run, body, identity, key=key, if_match=if_match)

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import numpy as np
 import pydantic_core
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from app.api.bodies import posted
 from app.api.pictures import PICTURES, PNG, SVG, accepted_picture
 from app.control import importing, schedules
 from schemas.evaluate import (
@@ -133,7 +134,7 @@ def kind(request: Request, kind: str) -> Response:
     summary="Values of a schedule or a plan",
     responses={200: {"content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def evaluate(request: Request, body: Annotated[Evaluate, Body(openapi_examples=EXAMPLES)]) -> Response:
+def evaluate(request: Request, body: Annotated[Evaluate, posted(Evaluate, EXAMPLES)]) -> Response:
     """A range of steps, a list, or one; as JSON, or by `Accept: application/octet-stream` as little-endian float64.
 
     The tracks of a plan follow one another in the order of the header `Lockstep-Tracks`.
@@ -148,7 +149,7 @@ def evaluate(request: Request, body: Annotated[Evaluate, Body(openapi_examples=E
 
 
 @router.post("/explain", response_model=Explained | ExplainedPlan, summary="What a schedule or a plan means")
-def explain(body: Annotated[Explain, Body(openapi_examples=EXPLAIN_EXAMPLES)]) -> Response:
+def explain(body: Annotated[Explain, posted(Explain, EXPLAIN_EXAMPLES)]) -> Response:
     """The native form that it lowers to, its pieces with formulas, extremes, direction and area, and what may bite."""
     return Response(pydantic_core.to_json(schedules.explain(body)), media_type="application/json")
 
@@ -159,13 +160,13 @@ def explain(body: Annotated[Explain, Body(openapi_examples=EXPLAIN_EXAMPLES)]) -
     response_class=Response,
     responses={200: {"content": {SVG: {"schema": {"type": "string"}}, PNG: {"schema": {"type": "string"}}}}},
 )
-def plot(request: Request, body: Annotated[Plot, Body(openapi_examples=PLOT_EXAMPLES)]) -> Response:
+def plot(request: Request, body: Annotated[Plot, posted(Plot, PLOT_EXAMPLES)]) -> Response:
     """SVG, or PNG by `Accept: image/png`; phases of the first curve are shaded, marks are vertical lines."""
     picture = accepted_picture(request) or "svg"
     return Response(schedules.plot(body, picture), media_type=PICTURES[picture])
 
 
 @router.post("/import", response_model=Imported, summary="A schedule from a library's own configuration")
-def import_(body: Annotated[Import, Body(openapi_examples=IMPORT_EXAMPLES)]) -> Response:
+def import_(body: Annotated[Import, posted(Import, IMPORT_EXAMPLES)]) -> Response:
     """torch's state_dict(), TrainingArguments, DeepSpeed's JSON or Keras's get_config(), with what was read of it."""
     return Response(pydantic_core.to_json(importing.imported(body)), media_type="application/json")

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import pydantic_core
 from fastapi import APIRouter, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from app.api.bodies import SMALL
 from app.api.codecs import OCTETS, response
 from app.api.dependencies import Controlled
-from app.api.problems import parse_error
+from app.api.problems import refused
 from app.control import windows
 from app.control.context import Control
 from schemas.runs import Window, WindowRequest
@@ -55,11 +57,19 @@ async def window(control: Controlled, request: Request, run: str) -> Response:
 
 async def answer(control: Control, run: str, body: bytes, accept: str) -> Response:
     """The window that a body asks for, in the form that is accepted. Raises `Invalid`, and what the use case raises."""
-    try:
-        asked = REQUEST.validate_json(body)
-    except ValidationError as error:
-        raise parse_error(error, body, WindowRequest) from None
+    asked = _read(body) if len(body) <= SMALL else await run_in_threadpool(_read, body)
     window = windows.from_memory(control, run, asked)
     if window is None:
         window = await run_in_threadpool(windows.from_store, control, run, asked)
     return response(window, accept)
+
+
+def _read(body: bytes) -> WindowRequest:
+    try:
+        return REQUEST.validate_json(body)
+    except ValidationError as error:
+        try:
+            data = pydantic_core.from_json(body)
+        except ValueError:
+            data = None
+        raise refused(error, data, WindowRequest) from None

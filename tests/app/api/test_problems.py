@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from app.api.problems import MOST_ERRORS, answer, invalid
+from app.api.problems import MOST_ERRORS, MOST_MADE, answer, invalid, refused
 from app.errors import DataLost, Invalid, Unavailable
 from schemas.evaluate import Evaluate
 
@@ -23,6 +23,38 @@ def test_only_so_many_errors_are_looked_at_as_are_shown() -> None:
     assert [pointer for pointer, _ in error.errors] == [f"/stepz{index}" for index in range(MOST_ERRORS)]
     assert "(and 100049 more)" in error.detail
     assert "did you mean 'step" in error.errors[0][1]
+
+
+class Mistakes:
+    """As pydantic refuses: it tells how many there are, and makes all of them or none."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.made = count, 0
+
+    def error_count(self) -> int:
+        return self.count
+
+    def errors(self, include_url: bool) -> list[dict[str, Any]]:
+        self.made += self.count
+        return [unknown(f"stepz{index}") for index in range(self.count)]
+
+
+@pytest.mark.parametrize(("count", "made"), [(MOST_MADE, MOST_MADE), (MOST_MADE + 1, 0), (10**9, 0)])
+def test_of_too_many_errors_none_is_made(count: int, made: int) -> None:
+    mistakes: Any = Mistakes(count)
+    data = {"step": 1} | {f"stepz{index}": 1 for index in range(MOST_MADE)}
+    error = refused(mistakes, data, Evaluate)
+    assert mistakes.made == made
+    assert error.errors == invalid([unknown(f"stepz{index}") for index in range(50)], data, Evaluate).errors
+    assert f"(and {count - 1} more)" in error.detail
+
+
+@pytest.mark.parametrize("data", [{"steps": ["x"] * 10}, [1], None])
+def test_too_many_errors_that_are_not_at_the_top_are_counted(data: Any) -> None:
+    mistakes: Any = Mistakes(10**6)
+    error = refused(mistakes, data, Evaluate)
+    assert error.errors == [("", "there are too many mistakes to name them")]
+    assert error.detail == "the request: there are too many mistakes to name them (and 999999 more)"
 
 
 @pytest.mark.parametrize("kind", [Unavailable, DataLost])
