@@ -142,18 +142,25 @@ def nearest(name: str, names: Iterable[str], most: int = 1) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
-@cache
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
     """The texts below a model's fields, those of what it derives from included, by the fields' names."""
-    docs: dict[str, str] = {}
+    docs: dict[str, str | None] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, Model) and base is not Model:
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-            assert isinstance(tree, ast.ClassDef)
-            for field, below in pairwise([*tree.body, None]):
-                match field, below:
-                    case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(text))):
-                        docs[name] = inspect.cleandoc(text)
-                    case ast.AnnAssign(target=ast.Name(name)), _:
-                        docs.pop(name, None)  # defined anew, without a text of its own
+            docs |= _own_docs(base)
+    return {name: text for name, text in docs.items() if text is not None}
+
+
+@cache  # many derive from it, and its source is read
+def _own_docs(model: type[Model]) -> dict[str, str | None]:
+    """The fields that a class defines itself, each with the text below it; a field without one may be defined anew."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    assert isinstance(tree, ast.ClassDef)
+    docs: dict[str, str | None] = {}
+    for field, below in pairwise([*tree.body, None]):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(text))):
+                docs[name] = inspect.cleandoc(text)
+            case ast.AnnAssign(target=ast.Name(name)), _:
+                docs[name] = None
     return docs

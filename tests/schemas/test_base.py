@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.base import MAX_STEP, Model, RunName, Step, TrackName, nearest
+from schemas.base import MAX_STEP, Model, RunName, Step, TrackName, field_docs, nearest
 
 
 class Small(Model):
@@ -14,6 +14,25 @@ class Small(Model):
     count: int = 0
     share: float = 0.0
     name: str = ""
+
+
+class Documented(Model):
+    """With a text below each field."""
+
+    first: int = 0
+    """Of one line."""
+    second: int = 0
+    """Of one line,
+    and another.
+    """
+
+
+class Derived(Documented):
+    """One of them anew, and one more."""
+
+    first: int = 1
+    third: int = 0
+    """Of its own."""
 
 
 @pytest.mark.parametrize(
@@ -91,6 +110,11 @@ def test_names_of_tracks(name: str, good: bool) -> None:
 )
 def test_a_misspelt_name_finds_the_nearest(name: str, most: int, said: str) -> None:
     assert nearest(name, ["warmup_steps", "peak", "peek"], most) == said
+
+
+def test_a_field_has_the_text_below_it_until_it_is_defined_anew() -> None:
+    assert field_docs(Documented) == {"first": "Of one line.", "second": "Of one line,\nand another."}
+    assert field_docs(Derived) == {"second": "Of one line,\nand another.", "third": "Of its own."}
 
 
 def accepts(kind: Any, value: Any) -> bool:
