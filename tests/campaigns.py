@@ -2,11 +2,14 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+Figures = Callable[[str, int], None]
+"""pytest's `record_property`, as campaigns use it: the summary at the end adds up what their cases say."""
 
 # One for all of pytest-xdist's workers, which inherit it; printed at the end, and given again to repeat a run.
 SEED = int(os.environ.setdefault("LOCKSTEP_SEED", str(random.randrange(10**6))))

@@ -2,7 +2,8 @@
 
 A group is a folder of tests; the jobs of several processes are one of their own, and so is what the workers collect.
 `cpu` is the processor's time of the tests and of all processes that they started and waited for; `wall` sums over the
-workers, so it may be more than the clock on the wall says. A figure is what a test hands to `record_property`.
+workers, so it may be more than the clock on the wall says. A figure is a number that a test hands to `record_property`;
+those of one name that a test and its cases hand over are added up.
 """
 
 import os
@@ -54,18 +55,21 @@ class Summary:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.groups: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0])  # wall, cpu, tests
-        self.figures: dict[str, dict[str, Any]] = {}
+        self.figures: dict[tuple[str, str], list[int]] = defaultdict(list)  # of (test, figure)
 
     def add(self, group: str, wall: float, cpu: float, tests: int) -> None:
         for column, value in enumerate((wall, cpu, tests)):
             self.groups[group][column] += value
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        said: dict[str, Any] = dict(report.user_properties)
-        group = "jobs" if "distributed" in report.keywords else str(PurePath(report.nodeid.split("::")[0]).parent)
-        self.add(group, report.duration, said.pop(CPU, 0.0), report.when == "setup")
-        if said:
-            self.figures[report.nodeid.split("::", 1)[1].removesuffix("@distributed")] = said
+        test = report.nodeid.partition("[")[0].removesuffix("@distributed")
+        group = "jobs" if "distributed" in report.keywords else str(PurePath(test.partition("::")[0]).parent)
+        said: list[tuple[str, Any]] = report.user_properties
+        cpu = sum(number for figure, number in said if figure == CPU)
+        self.add(group, report.duration, cpu, report.when == "setup")
+        for figure, number in said:
+            if report.when == "call" and figure != CPU:
+                self.figures[test, figure].append(number)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -76,8 +80,9 @@ class Summary:
         write = terminalreporter.write_line
         if self.figures:
             terminalreporter.section("figures")
-            for name, figures in sorted(self.figures.items()):
-                write(f"{name}: {', '.join(f'{key} {value}' for key, value in figures.items())}")
+            write(f"{'in all':>12} {'times':>6}  {'of what':32} test")
+            for (test, figure), numbers in sorted(self.figures.items()):
+                write(f"{sum(numbers):12,} {len(numbers):6}  {figure:32} {test}")
         if len(self.groups) > 1:
             self.add(COLLECTING, *self.clock.collecting, 0)
             terminalreporter.section("where the time went, in seconds")

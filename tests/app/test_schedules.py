@@ -20,7 +20,7 @@ from schemas.base import MAX_STEP
 from schemas.plans import Plan, TrackSpec
 from schemas.specs import Spec
 from tests.app.schedules import trees
-from tests.campaigns import amount
+from tests.campaigns import Figures, amount
 
 ACTION: TypeAdapter[Action] = TypeAdapter(Action)
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -153,8 +153,10 @@ def _assert_kept(before: Plan, after: Plan, change: Any, step: int) -> None:
 
 
 @pytest.mark.sampled
-def test_the_property_tried_ten_thousand_actions_in_a_long_run() -> None:
+def test_the_property_tried_ten_thousand_actions_in_a_long_run(record_property: Figures) -> None:
     """Runs after the property above, which counts; refusals (a resume of nothing, a stretch to the past) among them."""
     if Actions.applied + Actions.refused == 0:
         pytest.skip("the property did not run in this process")
     assert Actions.applied + Actions.refused >= amount(1_000)
+    record_property("actions applied", Actions.applied)
+    record_property("actions refused", Actions.refused)

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.campaigns import amount, sampled
+from tests.campaigns import Figures, amount, sampled
 from tests.ranks import Ranks, Task
 from tests.service import ROOT, Service, running
 
@@ -31,7 +31,6 @@ KILLS = amount(1, 3)
 BURST = 10
 LEAD_SECONDS = 0.5
 STEP_SECONDS = 0.004
-Record = Callable[[str, object], None]
 PLAN = {"tracks": {"lr": {"kind": "constant", "value": 0.01}}}
 
 
@@ -155,7 +154,7 @@ CASES = [("broadcast", "follow", 0), ("broadcast", "freeze", 0), ("broadcast", "
 
 @pytest.mark.parametrize(("agreement", "policy", "stall_rank"), sampled(CASES, 1))
 def test_all_ranks_agree_through_kills_and_stalls(
-    ranks: Ranks, tmp_path: Path, record_property: Record, agreement: str, policy: str, stall_rank: int
+    ranks: Ranks, tmp_path: Path, record_property: Figures, agreement: str, policy: str, stall_rank: int
 ) -> None:
     settings = {"agreement": agreement, "policy": policy, "stall_rank": stall_rank, "stall_at": amount(200, 700)}
     with running(tmp_path) as service, training(ranks, service, tmp_path, **settings) as job:
@@ -186,7 +185,7 @@ def test_the_policy_raise_raises_everywhere_at_one_step(ranks: Ranks, tmp_path: 
 
 
 @pytest.mark.long
-def test_naive_polling_breaks_the_replicas(ranks: Ranks, tmp_path: Path) -> None:
+def test_naive_polling_breaks_the_replicas(ranks: Ranks, tmp_path: Path, record_property: Figures) -> None:
     """The control: without it, a test of agreement might pass because nothing could ever go wrong in it."""
     with running(tmp_path) as service, training(ranks, service, tmp_path, agreement="naive") as job:
         job.wait_for(lambda: job.step() > 50)
@@ -199,3 +198,5 @@ def test_naive_polling_breaks_the_replicas(ranks: Ranks, tmp_path: Path) -> None
     misaligned = [step for step in range(len(rates[0])) if len({one[step] for one in rates}) != 1]
     assert misaligned
     assert max(rank["difference"] for rank in results) > 0
+    record_property("steps at which ranks differed", len(misaligned))
+    record_property("steps at four ranks", len(rates[0]))

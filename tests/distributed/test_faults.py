@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.campaigns import sampled
+from tests.campaigns import Figures, sampled
 from tests.clients.waiting import until
 from tests.distributed.conftest import RANKS, Clocks
 from tests.distributed.proxy import Proxy, proxied
@@ -175,7 +175,9 @@ APART = ("follow", "freeze", "raise")  # policies that end by themselves while `
 
 
 @pytest.mark.parametrize(("policies", "fault"), sampled(cases(APART, ("wait",), faults=FAULTS), 1), ids=named)
-def test_in_broadcast_mode_all_ranks_stay_identical(campaign: Campaign, policies: tuple[str, ...], fault: str) -> None:
+def test_in_broadcast_mode_all_ranks_stay_identical(
+    campaign: Campaign, record_property: Figures, policies: tuple[str, ...], fault: str
+) -> None:
     """In every case and under every policy; and what was used is committed, fallback included, or it is marked.
 
     (An answer that was lost may have committed steps that the ranks then had to do without.)
@@ -199,6 +201,8 @@ def test_in_broadcast_mode_all_ranks_stay_identical(campaign: Campaign, policies
         if policy in ("wait", "raise"):
             assert ranks[0]["reasons"] == ["committed"]
         astray, unverified = case.compare(policy, ranks)
+        record_property("steps at four ranks", len(ranks[0]["rates"]))
+        record_property("steps used but not verified", len(unverified))
         assert astray <= unverified, policy
         if policy in ("wait", "raise"):
             assert astray == set(), policy
@@ -206,7 +210,9 @@ def test_in_broadcast_mode_all_ranks_stay_identical(campaign: Campaign, policies
 
 
 @pytest.mark.parametrize("fault", sampled(FAULTS, 1))
-def test_in_commit_mode_an_outage_shorter_than_half_the_lead_is_not_noticed(campaign: Campaign, fault: str) -> None:
+def test_in_commit_mode_an_outage_shorter_than_half_the_lead_is_not_noticed(
+    campaign: Campaign, record_property: Figures, fault: str
+) -> None:
     """Whatever the policy: the values in hand last longer.
 
     Half of the lead is so many steps, not a time: until the outage is over nobody makes more of them than that.
@@ -230,13 +236,15 @@ def test_in_commit_mode_an_outage_shorter_than_half_the_lead_is_not_noticed(camp
         assert [rank["rates"] == rates for rank in ranks] == [True] * RANKS, policy
         assert [rank["difference"] for rank in ranks] == [0.0] * RANKS, policy
         astray, unverified = case.compare(policy, ranks)
+        record_property("steps at four ranks", len(ranks[0]["rates"]))
+        record_property("steps used but not verified", len(unverified))
         assert astray == set(), policy
         assert unverified <= {len(rates) - 1}, policy  # the last one perhaps unreported
 
 
 @pytest.mark.parametrize(("policies", "fault"), sampled(cases(APART, ("wait",), faults=OUTAGES), 1), ids=named)
 def test_in_commit_mode_a_longer_outage_is_waited_for_or_marked(
-    campaign: Campaign, policies: tuple[str, ...], fault: str
+    campaign: Campaign, record_property: Figures, policies: tuple[str, ...], fault: str
 ) -> None:
     """`wait` keeps the ranks identical, `raise` ends the job, and who went its own way is marked unverified."""
     case = campaign.begin("commit", policies, 0.5)
@@ -246,6 +254,8 @@ def test_in_commit_mode_a_longer_outage_is_waited_for_or_marked(
     case.reach(case.revise(0.5) + 20)
     for policy, ranks in case.end().items():
         astray, unverified = case.compare(policy, ranks)
+        record_property("steps at four ranks", len(ranks[0]["rates"]))
+        record_property("steps used but not verified", len(unverified))
         assert astray <= unverified, policy
         if policy in ("wait", "raise"):
             assert astray == set(), policy

@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.campaigns import amount
+from tests.campaigns import Figures, amount
 from tests.service import Service, running
 
-REVISIONS = amount(200, 1000)
+REVISIONS = amount(60, 1000)
 KILLS = amount(3, 12)
 DOUBLE = 8
 OCTETS = {"accept": "application/octet-stream"}
@@ -95,7 +95,7 @@ def work(service: Service, record: Record, worker: str) -> None:
 
 @pytest.mark.sampled
 @pytest.mark.timeout(600)
-def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_sigkill(tmp_path: Path, record_property: Figures) -> None:
     record = Record()
     plan = {"tracks": {"lr": {"kind": "constant", "value": 1.0}}}
     with running(tmp_path) as service:
@@ -155,3 +155,6 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
         for worker in httpx.get(f"{service.url}/v1/runs/kill/workers").json()["items"]:
             assert worker["verified_until"] >= record.verified_until[worker["worker"]]
         assert len(record.values) > REVISIONS
+        record_property("kills", KILLS)
+        record_property("revisions acknowledged", len(record.revisions))
+        record_property("values acknowledged", len(record.values))
