@@ -63,10 +63,7 @@ def least(groups: int) -> Callable[[], None]:
 
 
 def adamw() -> Callable[[], None]:
-    """AdamW's update of so many tiny tensors, fused: its side of the CPU at its least, one call for all, where the form
-
-    for CPUs makes some for each tensor in Python.
-    """
+    """AdamW's update of so many tiny tensors, fused: one call for all of them, the least that it takes of the CPU."""
     parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(PARAMETERS)]
     for parameter in parameters:
         parameter.grad = torch.zeros(1)
@@ -125,7 +122,7 @@ def turns() -> Iterator[Row]:
             ours.close()
             yield (
                 f"99th percentile of a step whose window turns, over torch's, rates that are {words}",
-                (f"{median(found):.1f}"),
+                f"{median(found):.1f}",
                 "at most 1",
             )
     finally:
