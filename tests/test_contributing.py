@@ -40,10 +40,10 @@ def apply(folder: Path, language: str, path: str, code: str) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The repository with all recipes in it."""
+    """The repository with all recipes in it, and with its bytecode, but for what is being written."""
     folder = tmp_path_factory.mktemp("copy")
     for name in COPIED:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     for block in BLOCK.findall(TEXT):
         apply(folder, *block)

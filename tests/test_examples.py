@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,17 +17,11 @@ import pytest
 
 from tests.clients.waiting import until
 from tests.processes import completed, started, torchrun
-from tests.service import ROOT, Service, free_port, running
+from tests.service import ROOT, Service, free_port
 
 EXAMPLES = ROOT / "examples"
 SECONDS = 200
 pytestmark = pytest.mark.timeout(SECONDS + 60)
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("service")) as started:
-        yield started
 
 
 def environment(service: Service, **more: str) -> dict[str, str]:
@@ -89,7 +82,7 @@ CASES: list[tuple[str, list[str], int, int, list[str]]] = [
 
 @pytest.mark.parametrize(("name", "needs", "steps", "ranks", "arguments"), CASES, ids=[case[0] for case in CASES])
 def test_example(
-    service: Service, tmp_path: Path, name: str, needs: list[str], steps: int, ranks: int, arguments: list[str]
+    shared: Service, tmp_path: Path, name: str, needs: list[str], steps: int, ranks: int, arguments: list[str]
 ) -> None:
     if missing := [need for need in needs if find_spec(need) is None]:
         pytest.skip(f"{missing[0]} is not installed")
@@ -99,8 +92,8 @@ def test_example(
         command = [*torchrun(ranks), "start.py", script]
     else:
         command = [sys.executable, script]
-    completed([*command, *arguments], SECONDS, cwd=tmp_path, env=environment(service))
-    verified(service, f"example-{name}", steps, ranks)
+    completed([*command, *arguments], SECONDS, cwd=tmp_path, env=environment(shared))
+    verified(shared, f"example-{name}", steps, ranks)
 
 
 def test_every_example_is_short_and_runs() -> None:
@@ -110,12 +103,12 @@ def test_every_example_is_short_and_runs() -> None:
 
 
 @pytest.mark.distributed
-def test_an_elastic_job_survives_the_death_of_a_rank(service: Service, tmp_path: Path) -> None:
+def test_an_elastic_job_survives_the_death_of_a_rank(shared: Service, tmp_path: Path) -> None:
     """One of two ranks is killed after the first checkpoint; torchrun starts both again, and they go on from it."""
     pytest.importorskip("torch", reason="PyTorch is not installed")
     checkpoint = tmp_path / "checkpoint.pt"
-    settings = {"STEPS": "3000", "CHECKPOINT": str(checkpoint), "RANKS_PER_NODE": "2", "PORT": str(free_port())}
-    env = environment(service, PATH=commands(tmp_path), **settings)
+    settings = {"STEPS": "1000", "CHECKPOINT": str(checkpoint), "RANKS_PER_NODE": "2", "PORT": str(free_port())}
+    env = environment(shared, PATH=commands(tmp_path), **settings)
     with (tmp_path / "job.log").open("w+") as log:
         command = ["sh", "deploy/torchrun.sh"]
         with started(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT) as job:
@@ -128,7 +121,7 @@ def test_an_elastic_job_survives_the_death_of_a_rank(service: Service, tmp_path:
     assert len(starts) == 2
     assert starts[0] == 0
     assert starts[1] >= 100
-    verified(service, "example-ddp", 3000, 2, gaps_before=starts[1])
+    verified(shared, "example-ddp", 1000, 2, gaps_before=starts[1])
 
 
 class Slurm:
@@ -157,18 +150,18 @@ class Slurm:
 
 @pytest.mark.long
 @pytest.mark.distributed
-def test_a_requeued_slurm_job_goes_on(service: Service, tmp_path: Path) -> None:
+def test_a_requeued_slurm_job_goes_on(shared: Service, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    slurm = Slurm(tmp_path, service)
+    slurm = Slurm(tmp_path, shared)
     for restarts, steps, begin in ((0, "200", 0), (1, "400", 200)):
         with slurm.start(restarts, STEPS=steps) as job:
             output, _ = job.communicate(timeout=SECONDS)
         assert f"run 4711: from step {begin}\n" in output
-    verified(service, "4711", 400, 2)
+    verified(shared, "4711", 400, 2)
 
 
-def test_slurm_is_asked_to_requeue_before_the_time_is_up(service: Service, tmp_path: Path) -> None:
-    slurm = Slurm(tmp_path, service)
+def test_slurm_is_asked_to_requeue_before_the_time_is_up(shared: Service, tmp_path: Path) -> None:
+    slurm = Slurm(tmp_path, shared)
     commands(tmp_path, srun=f"touch {tmp_path}/started; exec sleep 60")
     with slurm.start(0) as job:
         until(lambda: (tmp_path / "started").exists())

@@ -38,10 +38,9 @@ def test_a_restart_finds_everything(tmp_path: Path) -> None:
         assert httpx.get(f"{service.url}/v1/runs/a").json() == created
 
 
-def test_the_command_prints_the_document_that_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_document_that_is_served(shared: Service, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["openapi"]) == 0
-    with running(tmp_path) as service:
-        assert httpx.get(f"{service.url}/openapi.json").json() == json.loads(capsys.readouterr().out)
+    assert httpx.get(f"{shared.url}/openapi.json", timeout=30).json() == json.loads(capsys.readouterr().out)
 
 
 def test_the_document_describes_our_own_kinds_and_points_to_those_of_libraries(

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 from app.schedules import compile_plan, resolve
 from schemas.plans import Plan
 from tests.docs.guide import blocks, follow
-from tests.service import ROOT, Service, running
+from tests.service import ROOT, Service
 
 DOCS = ROOT / "docs"
 ANSWERS = (  # what the tour shows of answers that are the same every time
@@ -21,22 +20,15 @@ ANSWERS = (  # what the tour shows of answers that are the same every time
 )
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for all guides: their runs have names of their own."""
-    with running(tmp_path_factory.mktemp("service")) as started:
-        yield started
-
-
 @pytest.mark.distributed
 @pytest.mark.timeout(180)
-def test_the_tour_works_as_it_stands(tmp_path: Path, service: Service) -> None:
+def test_the_tour_works_as_it_stands(tmp_path: Path, shared: Service) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     text = (DOCS / "tour.md").read_text()
-    output = follow(text, tmp_path, service)
-    run = httpx.get(f"{service.url}/v1/runs/tour").json()
-    workers = httpx.get(f"{service.url}/v1/runs/tour/workers").json()["items"]
-    history = httpx.get(f"{service.url}/v1/runs/tour/revisions").json()["items"]
+    output = follow(text, tmp_path, shared)
+    run = httpx.get(f"{shared.url}/v1/runs/tour").json()
+    workers = httpx.get(f"{shared.url}/v1/runs/tour/workers").json()["items"]
+    history = httpx.get(f"{shared.url}/v1/runs/tour/revisions").json()["items"]
     for answer in ANSWERS:
         assert answer in text
         assert answer in output
@@ -46,9 +38,9 @@ def test_the_tour_works_as_it_stands(tmp_path: Path, service: Service) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_job_of_pytorch_is_adopted_at_its_step_and_rate(tmp_path: Path, service: Service) -> None:
+def test_a_job_of_pytorch_is_adopted_at_its_step_and_rate(tmp_path: Path, shared: Service) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    follow((DOCS / "adopt.md").read_text(), tmp_path, service)
+    follow((DOCS / "adopt.md").read_text(), tmp_path, shared)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2000)
     rates = []
@@ -56,19 +48,19 @@ def test_a_job_of_pytorch_is_adopted_at_its_step_and_rate(tmp_path: Path, servic
         optimizer.step()
         rates.append(theirs.get_last_lr()[0])
         theirs.step()
-    run = httpx.get(f"{service.url}/v1/runs/adopted").json()
-    values = httpx.get(f"{service.url}/v1/runs/adopted/values", params={"start": 500, "stop": 2000}).json()
+    run = httpx.get(f"{shared.url}/v1/runs/adopted").json()
+    values = httpx.get(f"{shared.url}/v1/runs/adopted/values", params={"start": 500, "stop": 2000}).json()
     assert (run["start_step"], run["unverified"], values["committed_until"]) == (500, [], min(2000, run["horizon"]))
     assert values["values"]["lr"] == pytest.approx(rates[500:], rel=1e-12)
 
 
 @pytest.mark.timeout(120)
-def test_a_run_goes_on_after_its_end(tmp_path: Path, service: Service) -> None:
+def test_a_run_goes_on_after_its_end(tmp_path: Path, shared: Service) -> None:
     """Stretched at 100 of 300 to 600: the rest, 200 steps of the curve, takes 500."""
-    follow((DOCS / "after-the-end.md").read_text(), tmp_path, service)
-    (_, stretched) = httpx.get(f"{service.url}/v1/runs/longer/revisions").json()["items"]
+    follow((DOCS / "after-the-end.md").read_text(), tmp_path, shared)
+    (_, stretched) = httpx.get(f"{shared.url}/v1/runs/longer/revisions").json()["items"]
     since = stretched["from_step"]
-    got = httpx.get(f"{service.url}/v1/runs/longer/values", params={"start": 0, "stop": 601}).json()["values"]["lr"]
+    got = httpx.get(f"{shared.url}/v1/runs/longer/values", params={"start": 0, "stop": 601}).json()["values"]["lr"]
     line = [0.3 * (1 - step / 300) for step in range(since)]
     rest = [line[-1] - 0.001 - (step - since) * (0.3 * (1 - since / 300)) / (600 - since) for step in range(since, 601)]
     assert got == pytest.approx(line + rest, abs=1e-12)

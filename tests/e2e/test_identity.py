@@ -26,14 +26,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield one
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for the tests that neither kill it nor touch its files; their runs have names of their own."""
-    with running(tmp_path_factory.mktemp("shared")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def controller(shared: Service) -> Iterator[lockstep.Client]:
     with lockstep.Client(shared.url) as one:
         yield one

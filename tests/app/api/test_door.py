@@ -1,7 +1,6 @@
 """The door: nothing gets past what stands in front of it, and it refuses windows as it refuses everything else."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -26,8 +25,8 @@ CALLS = [
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[FastAPI]:
-    store = open_store(f"sqlite:///{tmp_path}/lockstep.db")
+def service(sqlite_url: str) -> Iterator[FastAPI]:
+    store = open_store(sqlite_url)
     yield create_app(Settings(max_body_bytes=1000), store)
     store.close()
 

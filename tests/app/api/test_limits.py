@@ -87,15 +87,9 @@ def test_what_has_no_body_is_not_read() -> None:
     assert body(iter(()), b"", "GET") == b""
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("limits")) as one:
-        yield one
-
-
-def test_a_client_that_sends_all_before_it_listens_is_told(service: Service) -> None:
+def test_a_client_that_sends_all_before_it_listens_is_told(shared: Service) -> None:
     """As urllib and Java do: 20 MB, with the connection closed after the answer."""
-    request = urllib.request.Request(f"{service.url}/v1/runs", b" " * 20_000_000, {"content-type": "application/json"})
+    request = urllib.request.Request(f"{shared.url}/v1/runs", b" " * 20_000_000, {"content-type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=60)
     with refused.value as answer:
@@ -103,12 +97,12 @@ def test_a_client_that_sends_all_before_it_listens_is_told(service: Service) -> 
         assert json.load(answer)["type"] == "urn:lockstep:problem:too-large"
 
 
-def test_a_body_much_too_large_ends_the_connection(service: Service) -> None:
+def test_a_body_much_too_large_ends_the_connection(shared: Service) -> None:
     """The service reads on, but not for ever: it answers, and hangs up."""
     head = b"POST /v1/runs/a/windows HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     sent = 0
     with (
-        socket.create_connection(("127.0.0.1", service.port), timeout=60) as client,
+        socket.create_connection(("127.0.0.1", shared.port), timeout=60) as client,
         contextlib.suppress(ConnectionError),
     ):
         client.sendall(head + b"content-length: %d\r\n\r\n" % 10**12)

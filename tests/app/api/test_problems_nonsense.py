@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service import Service, running
+from tests.service import Service
 
 LR = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 1000}
 PLAN = {"tracks": {"lr": LR}, "total_steps": 1000}
@@ -17,12 +17,12 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("nonsense")) as one:
-        post(one, "/v1/runs", {"run": "known", "plan": PLAN})
-        post(one, "/v1/runs/known/windows", {"worker": "rank-0", "step": 0})
-        post(one, "/v1/runs/known/rewind", {"to_step": 4})
-        yield one
+def service(shared: Service) -> Service:
+    """It has a run of two attempts."""
+    post(shared, "/v1/runs", {"run": "known", "plan": PLAN})
+    post(shared, "/v1/runs/known/windows", {"worker": "rank-0", "step": 0})
+    post(shared, "/v1/runs/known/rewind", {"to_step": 4})
+    return shared
 
 
 def post(service: Service, path: str, body: Any, **headers: str) -> httpx.Response:
@@ -129,7 +129,11 @@ CASES: list[tuple[str, Any, int, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "status", "pointer", "sentence"), CASES)
+@pytest.mark.parametrize(
+    ("path", "body", "status", "pointer", "sentence"),
+    CASES,
+    ids=[f"{number}-{status}-{pointer}" for number, (_, _, status, pointer, _) in enumerate(CASES)],  # bodies are long
+)
 def test_nonsense_is_refused_with_a_pointer(
     service: Service, path: str, body: Any, status: int, pointer: str, sentence: str
 ) -> None:

@@ -1,7 +1,6 @@
 """The window call is answered by the door and has a route as well; nobody can tell from the answers."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -18,9 +17,9 @@ BELOW = "/below"
 
 
 @pytest.fixture
-def http(tmp_path: Path) -> Iterator[TestClient]:
+def http(sqlite_url: str) -> Iterator[TestClient]:
     """The service, and the same one again below a prefix, where the door does not know the path."""
-    store = open_store(f"sqlite:///{tmp_path}/lockstep.db")
+    store = open_store(sqlite_url)
     service = create_app(Settings(), store)
     with (
         TestClient(service),

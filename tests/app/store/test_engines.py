@@ -12,8 +12,8 @@ from app.store import open_store
 from app.store.engines import file_system_of
 
 
-def test_sqlite_is_durable_by_its_settings(sqlite_url: str) -> None:
-    store = open_store(sqlite_url)
+def test_sqlite_is_durable_by_its_settings(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/new.db")
     with store.read() as reader:
         connection = reader._connection
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2  # FULL
