@@ -80,20 +80,25 @@ class History:
         return History.of(replace(row, from_step=step) if row.number in moved else row for row in self.rows)
 
 
-def history_of(rows: Iterable[RevisionRow], attempt: int, newest: int | None = None) -> History:
-    """The history of an attempt out of all rows of a run, as it stood when `newest` was the newest revision.
+def holding(rows: Iterable[RevisionRow], attempt: int, newest: int | None = None) -> list[RevisionRow]:
+    """What an attempt has out of all rows of a run, cancelled or not, as it was when `newest` was the newest revision.
 
-    A rewind up to that attempt, or a return in it, has dropped some; a cancellation that holds takes another away.
+    A rewind up to that attempt, or a return in it, has dropped the others.
     """
-    holding = [
+    return [
         row
         for row in rows
         if row.attempt <= attempt
         and (row.dropped_in is None or row.dropped_in > attempt)
         and (newest is None or row.number <= newest)
     ]
-    cancelled = {row.action.revision for row in holding if isinstance(row.action, CancelAction)}
-    return History.of(row for row in holding if row.number not in cancelled)
+
+
+def history_of(rows: Iterable[RevisionRow], attempt: int, newest: int | None = None) -> History:
+    """The history of an attempt: what is `holding`, but for what a cancel among it takes back."""
+    held = holding(rows, attempt, newest)
+    cancelled = {row.action.revision for row in held if isinstance(row.action, CancelAction)}
+    return History.of(row for row in held if row.number not in cancelled)
 
 
 def dropped_by(rows: Iterable[RevisionRow], to_step: int) -> list[RevisionRow]:
@@ -102,10 +107,10 @@ def dropped_by(rows: Iterable[RevisionRow], to_step: int) -> list[RevisionRow]:
     What a cancel that stays has taken back stays taken back. What a dropped one took back holds again if the new
     attempt inherits its step, and is dropped with it otherwise.
     """
-    holding = [row for row in rows if row.dropped_in is None]
-    cancels = [row.action for row in holding if isinstance(row.action, CancelAction) and row.from_step <= to_step]
+    held = [row for row in rows if row.dropped_in is None]
+    cancels = [row.action for row in held if isinstance(row.action, CancelAction) and row.from_step <= to_step]
     gone = {action.revision for action in cancels}
-    return [row for row in holding if row.from_step > to_step and row.number not in gone]
+    return [row for row in held if row.from_step > to_step and row.number not in gone]
 
 
 def carried(action: StoredAction) -> Action | None:

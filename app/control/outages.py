@@ -8,7 +8,7 @@ from typing import Any
 from app.control.checks import check_stretch
 from app.control.commit import commit, held, last_committed, planned
 from app.control.curve import Curve, settled
-from app.control.history import history_of
+from app.control.history import history_of, holding
 from app.errors import HistoryBehind, Invalid, LockstepError, StepBeyondHorizon
 from app.store import Reader, RevisionRow, RunRow, Segment, Transaction
 from schemas.runs import Fallback, WindowRequest
@@ -66,14 +66,15 @@ def worked_out(reader: Reader, run: RunRow, curve: Curve, stop: int, told: Fallb
 
     The gap [horizon, stop) follows the history as of the revision that the worker knew, with revisions that were
     cancelled since: `follow` up to the end of its tail, then its last value; `freeze` the value before its fallback.
-    Newer revisions that would have fallen into the gap move to its end. What cannot hold there any more is dropped.
+    Newer revisions that would have fallen into the gap move to its end, cancelled ones with their cancels. What cannot
+    hold there any more is dropped.
     """
     rows = reader.revisions(run.id)
     known, _ = settled(curve.on(history_of(rows, run.attempt, told.revision)), run.horizon)
     segments = gap(reader, run, known, stop, told)
-    history = curve.history
-    moved = [row for row in history.rows if row.number > told.revision and run.horizon <= row.from_step < stop]
-    after = curve.on(history.moving([row.number for row in moved], stop))
+    newer = [row for row in holding(rows, run.attempt) if row.number > told.revision]
+    moved = [row for row in newer if run.horizon <= row.from_step < stop]
+    after = curve.on(curve.history.moving([row.number for row in moved], stop))
 
     def fits(curve: Curve, index: int) -> None:
         if curve.history.rows[index].from_step >= stop:

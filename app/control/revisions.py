@@ -188,12 +188,12 @@ def _cancellable(reader: Reader, run: RunRow, curve: Curve, number: int) -> None
         raise Invalid.at("/revision", f"revision {number} was cancelled by revision {row.cancelled_by} already")
     if isinstance(row.action, CreateAction | RewindAction):
         raise Invalid.at("/revision", f"revision {number} ({row.action.kind}) is the run's own")
+    if isinstance(row.action, CancelAction):
+        raise Invalid.at("/revision", f"revision {number} is a cancel itself; post what it took back again")
     if row.from_step < run.horizon:
         raise _below(
             run, f"revision {number} is in force since step {row.from_step}; only a pending one can be cancelled"
         )
-    if isinstance(row.action, CancelAction):
-        raise Invalid.at("/revision", f"revision {number} is a cancel itself; post what it took back again")
     for other in curve.history.rows:
         if rests_on(other.action) == number and other.from_step >= run.horizon:
             detail = f"revision {other.number}, pending at step {other.from_step}, goes back to it"

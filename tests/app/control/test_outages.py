@@ -234,6 +234,17 @@ def test_a_cancelled_revision_that_a_worker_had_to_apply_holds_in_the_gap_only(r
     assert history(run)[2]["cancelled_by"] is None
 
 
+def test_a_cancelled_revision_that_no_worker_knew_goes_behind_the_gap_with_its_cancel(run: Run) -> None:
+    run.create(CONSTANT, total=None)
+    run.window(0)
+    run.revise({"kind": "scale", "factor": 0.5}, from_step=20)
+    run.revise({"kind": "cancel", "revision": 2})
+    run.window(60, fallback={"start": 8, "policy": "follow", "revision": 1})
+    assert [history(run)[number]["from_step"] for number in (2, 3)] == [60, 60]
+    assert run.rewind(40)["dropped"] == [2, 3]  # it never acted, and does not begin to
+    assert run.values(0, 70) == [1.0] * 70
+
+
 @pytest.mark.parametrize(
     ("policy", "revision", "gap"),
     [("follow", 1, linear(8, 60)), ("freeze", 2, [value / 2 for value in linear(7, 8)] * 52)],

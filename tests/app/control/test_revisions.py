@@ -141,8 +141,10 @@ def test_a_cancel_acts_at_once_and_is_not_cancelled_itself(run: Run) -> None:
         run.revise({"kind": "cancel", "revision": 2}, from_step=15)
     assert caught.value.errors[0][0] == "/from_step"
     assert run.revise({"kind": "cancel", "revision": 2})["from_step"] == 8
-    with pytest.raises(Invalid, match="is a cancel itself"):
-        run.revise({"kind": "cancel", "revision": 3})
+    for step in (0, 8):  # pending, then in force
+        run.window(step)
+        with pytest.raises(Invalid, match="is a cancel itself"):
+            run.revise({"kind": "cancel", "revision": 3})
 
 
 def test_a_revision_is_worked_out_again_where_the_run_moved_meanwhile(
