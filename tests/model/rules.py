@@ -102,7 +102,7 @@ class Run:
         if self.status == "archived":
             raise Refused("run-archived")
         if "uid" not in request:
-            claims = {"seen", "fallback", "applied", "group", "leaving"} & set(request)
+            claims = {"seen", "fallback", "applied", "group", "leaving", "moved_from"} & set(request)
             if claims or attempt not in (None, self.attempt):
                 raise Refused("invalid", "who brings no uid has seen nothing")
         elif request["uid"] != self.uid:
@@ -165,19 +165,24 @@ class Run:
         if action is not None and action["kind"] == "cancel":
             raise Refused("invalid", "nothing is left to cancel")
         new = Revision(self.newest + 1, self.attempt + 1, to_step, to_step, {"kind": "rewind", "action": action})
-        before = self._history(self.revisions)
+        made = {row.number: plan for row, plan in self._history(self.revisions)}
+        kept = [row for row in self._holding(self.revisions) if row.from_step <= to_step]
         try:
-            self._history([*(row for row in self.revisions if row.from_step <= to_step), new], to_step)
+            self._history([*kept, new], to_step)
         except Unfit as unfit:
             raise unfit.refusal from None
-        dropped = [(row, made) for row, made in before if row.from_step > to_step]
-        for row, made in dropped:
-            row.dropped_in, row.made = new.attempt, made
+        taken_back = self._cancelled(kept)
+        later = [row for row in self._holding(self.revisions) if row.from_step > to_step]
+        dropped = [row for row in later if row.number not in taken_back]
+        for row in dropped:
+            row.dropped_in, row.made = new.attempt, made.get(row.number)
+        for row in kept:
+            row.cancelled_by = row.cancelled_by if row.number in taken_back else None
         self.revisions.append(new)
         self.committed[new.attempt] = self.committed[self.attempt][: to_step - self.start_step]
         self.began[new.attempt] = to_step
         self.attempt, self.horizon, self.behind, self.status = new.attempt, to_step, False, "active"
-        return sorted(row.number for row, _ in dropped)
+        return [row.number for row in dropped]
 
     def mark(self, status: str) -> None:
         """R10: `finished` is a mark, `archived` the end."""
@@ -194,9 +199,8 @@ class Run:
         with the first revision whose action does not apply, or whose stretch breaks that.
         """
         history: History = []
-        holding = sorted((row for row in rows if row.dropped_in is None), key=lambda row: row.order)
-        cancelled = {row.action["revision"] for row in holding if row.action["kind"] == "cancel"}
-        holding = [row for row in holding if row.number not in cancelled]
+        cancelled = self._cancelled(rows)
+        holding = sorted((r for r in self._holding(rows) if r.number not in cancelled), key=lambda row: row.order)
         for row, following in zip(holding, [*holding[1:], None], strict=True):
             try:
                 history.append((row, self._plan(history, row)))
@@ -205,6 +209,15 @@ class Run:
             except Refused as refusal:
                 raise Unfit(row, refusal) from None
         return history
+
+    @staticmethod
+    def _holding(rows: Sequence[Revision]) -> list[Revision]:
+        """R7, R8: what was not dropped."""
+        return [row for row in rows if row.dropped_in is None]
+
+    def _cancelled(self, rows: Sequence[Revision]) -> set[int]:
+        """R1: the numbers of what the cancels among these have taken back."""
+        return {row.action["revision"] for row in self._holding(rows) if row.action["kind"] == "cancel"}
 
     def _check(self, row: Revision, made: Plan, start: int, following: Revision | None) -> None:
         """R9, for the stretch of one revision."""

@@ -107,6 +107,33 @@ def test_a_rewind_keeps_what_is_below_and_drops_what_is_beyond() -> None:
     assert at(made, 39, 40, 50) == [0.961, 0.1, 0.1]
 
 
+def test_a_rewind_drops_what_was_cancelled_with_its_cancel() -> None:
+    made = run()
+    made.revise(HALF, 20)
+    made.revise({"kind": "cancel", "revision": 2})
+    assert made.rewind(4) == [2, 3]
+    assert at(made, 19, 20) == [0.981, 0.98]
+
+
+def test_what_a_worker_had_to_apply_holds_in_the_gap_and_again_where_a_rewind_drops_the_cancel() -> None:
+    made = run()
+    made.revise(HALF, 20)
+    made.revise({"kind": "cancel", "revision": 2})
+    come_back(made, 60, 2)
+    assert at(made, 19, 20, 59, 60) == [0.981, 0.49, 0.4705, 0.94]
+    assert made.rewind(40) == [3]
+    assert at(made, 39, 40, 60) == [0.4805, 0.48, 0.47]
+
+
+def test_what_no_worker_knew_goes_behind_the_gap_also_where_it_was_cancelled() -> None:
+    made = run()
+    made.revise(HALF, 20)
+    made.revise({"kind": "cancel", "revision": 2})
+    come_back(made, 60, 1)
+    assert [row.from_step for row in made.revisions] == [0, 60, 60]
+    assert made.rewind(40) == [2, 3]
+
+
 def test_who_brings_no_uid_claims_nothing() -> None:
     made = run()
     for claim in ({"attempt": 99}, {"seen": {"revision": 9, "horizon": 9}}, {"leaving": True}):
