@@ -36,7 +36,7 @@ help:
 .venv/.all: packages = -e '.[demo,dev,frameworks,plot]' -e ./clients
 .venv/.all: words = all of it, every framework that has an adapter among it (3.2 GB, several minutes)
 .venv/.all: covers = .venv/.serve .venv/.demo .venv/.core
-.venv/.all: bare = timm|torchtitan|spmd_types
+.venv/.all: bare = fvcore|timm|torchtitan|spmd_types
 .venv/.release: packages = -e '.[release]'
 .venv/.release: words = what looks over a release (some MB, half a minute)
 

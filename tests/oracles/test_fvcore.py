@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -129,6 +130,29 @@ def test_every_scheduler(name: str) -> None:
     for index in range(DRAWS):
         draw = random.Random(f"{name} {index}")
         compare(leaf(name, draw), draw.choice([1, 2, 90, 100, 333, draw.randint(3, 200)]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("num_updates", [None, *range(1, 7)])
+def test_every_milestone_and_length_is_accepted_or_refused_as_there(num_updates: int | None, count: int) -> None:
+    every = [[*marks] for many in range(4) for marks in product(range(1, 6), repeat=many)]
+    for milestones in [None, *every]:
+        spec: Spec = {"kind": "fvcore.MultiStepParamScheduler", "values": [1.0, 0.1, 0.01][:count]}
+        if milestones is not None:
+            spec["milestones"] = milestones
+            if num_updates is not None and len(milestones) == count and num_updates < milestones[-1]:
+                continue  # the one reading of ours: fvcore's without a length, over a run that ends before the last one
+        if num_updates is not None:
+            spec["num_updates"] = num_updates
+        if spec.get("milestones") != [] or num_updates is not None:  # fvcore's own IndexError
+            compare(spec, 12)
+
+
+def test_a_run_may_end_before_the_last_milestone() -> None:
+    spec = {"kind": "fvcore.MultiStepParamScheduler", "values": [1.0, 0.1, 0.01], "milestones": [2, 5, 9]}
+    for steps in range(1, 9):
+        theirs = [build(spec)(step / steps) for step in range(steps)]
+        agree(spec | {"num_updates": steps}, theirs)
 
 
 @pytest.mark.parametrize("depth", [0, 1])
