@@ -292,6 +292,9 @@ class WindowRequest(Model):
     group: Annotated[list[GroupMember], Field(max_length=65_536, fail_fast=True)] = Field(default_factory=list)
     fallback: Fallback | None = None
     leaving: bool = False
+    moved_from: Step | None = None
+    """The step that it was running when it went to `step`, as from one checkpoint to another: what it was given from
+    there on, it has not used."""
 
     @model_validator(mode="after")
     def _running_behind_held(self) -> "WindowRequest":

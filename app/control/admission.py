@@ -52,6 +52,7 @@ def refuse_stranger(run: RunRow, request: WindowRequest) -> None:
         "applied": request.applied is not None,
         "group": bool(request.group),
         "leaving": request.leaving,
+        "moved_from": request.moved_from is not None,
     }
     claimed = [name for name, claim in claims.items() if claim]
     if claimed:

@@ -10,7 +10,7 @@ from app.control.liveness import state_of
 from app.errors import Invalid
 from app.store import AttemptRow, Reader, RunRow, Segment, Transaction, UnverifiedRow, WorkerRow
 from schemas.plans import Plan, TrackSpec
-from schemas.runs import Applied, Derived, Unverified
+from schemas.runs import Applied, Derived, Unverified, WindowRequest
 
 DerivedOf = Callable[[str], Mapping[str, Derived] | None]
 """The derived tracks of the plan of a history, by its key."""
@@ -111,9 +111,13 @@ def owe(tx: Transaction, run: RunRow, worker: WorkerRow, stop: int) -> None:
         tx.add_unverified(run.id, row)
 
 
-def owed_until(worker: WorkerRow) -> int:
-    """The end of the steps that a worker may have used: what it was given, or where it stood when it left."""
-    return worker.step if worker.gone else worker.given
+def owed_until(worker: WorkerRow, request: WindowRequest | None = None) -> int:
+    """The end of the steps that a worker may have used: what it was given, or where it stood when it left or, as the
+    same process says in a request, when it moved."""
+    if worker.gone:
+        return worker.step
+    moved_from = None if request is None or request.instance != worker.instance else request.moved_from
+    return worker.given if moved_from is None else min(moved_from, worker.given)
 
 
 def unverified(

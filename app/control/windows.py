@@ -36,7 +36,9 @@ def from_memory(control: Control, name: str, request: WindowRequest) -> Window |
     run = control.cache.run(name)
     if run is None or request.uid != run.uid or request.attempt != run.attempt:
         return None
-    if request.fallback is not None or request.group or request.leaving or run.status == "archived" or run.behind:
+    if request.fallback is not None or request.moved_from is not None or request.group or request.leaving:
+        return None
+    if run.status == "archived" or run.behind:
         return None
     if request.seen is not None and (request.seen.revision > run.revision or request.seen.horizon > run.horizon):
         return None

@@ -60,19 +60,20 @@ def heard(tx: Transaction, run: RunRow, known: WorkerRow | None, request: Window
     if known is None:
         return fresh
     if known.attempt != run.attempt:
-        owe(tx, run, known, owed_until(known))
+        owe(tx, run, known, owed_until(known, request))
         return fresh
     if known.instance != request.instance:
         if request.instance == known.previous and state_of(run, known, tx.now()) in ("active", "lagging"):
             detail = f"two processes report as {request.worker}: {known.instance} and {request.instance}"
             tx.add_event(run, "worker-duplicate", detail, alarm=True, worker=request.worker)
-        owe(tx, run, known, min(owed_until(known), request.step))
+        owe(tx, run, known, min(owed_until(known, request), request.step))
         return fresh
-    moved = replace(known, step=at, step_seconds=pace, gone=request.leaving)
-    if request.attempt is None and at < known.step:  # it went back to a checkpoint
-        owe(tx, run, known, min(owed_until(known), request.step))
-        return replace(moved, verified_until=max(known.verified_until, request.step), given=request.step)
-    return moved
+    here = replace(known, step=at, step_seconds=pace, gone=request.leaving)
+    elsewhere = request.attempt is None and (at < known.step or request.step > known.given)
+    if elsewhere or request.moved_from is not None:  # it went to another checkpoint
+        owe(tx, run, known, min(owed_until(known, request), request.step))
+        return replace(here, verified_until=max(known.verified_until, request.step), given=request.step)
+    return here
 
 
 def heard_of(tx: Transaction, run: RunRow, known: WorkerRow | None, member: GroupMember) -> WorkerRow:

@@ -42,12 +42,15 @@ class Feed:
 
     # The training thread
 
-    def start(self, record: Record, place: Place, attempt: int | None = None) -> None:
-        """Go to a place, joining `attempt` (None: the current one). What it holds counts if the service is away."""
+    def start(self, record: Record, place: Place, at: int, attempt: int | None = None) -> None:
+        """Go to a place from the running step `at`, joining `attempt` (None: the current one).
+
+        What it holds counts if the service is away.
+        """
         kept = self._cache.load() if self._cache else None
         with self._changed:
             self._record = record
-            self.prefetcher.move(place, attempt=attempt, kept=kept)
+            self.prefetcher.move(place, at, attempt=attempt, kept=kept)
             if self._thread is None:  # it holds the feed and its record, never who follows: that can be collected
                 self._thread = threading.Thread(target=self._work, name=f"lockstep-{place.run}", daemon=True)
                 self._thread.start()

@@ -31,7 +31,7 @@ class Source(lifetime.Source, Protocol):
 
     @property
     def trigger(self) -> int: ...
-    def start(self, record: Record, place: Place, attempt: int | None = None) -> None: ...
+    def start(self, record: Record, place: Place, at: int, attempt: int | None = None) -> None: ...
     def take(self, step: int, pace: float | None) -> Window: ...
     def reached(self, pace: float | None) -> None: ...
     def place(self) -> Place: ...
@@ -178,10 +178,11 @@ class Follower:
 
         `place` is a checkpoint's: if the service is away, what it holds for the step lets training go on.
         """
+        before = self.record.position()
         self.record.ledger = Ledger()
         self.record.step = self.record.checked = step
         self._window, self._visited, self._count = None, None, 0
-        self.source.start(self.record, replace(place or Place(self.run), step=step), attempt)
+        self.source.start(self.record, replace(place or Place(self.run), step=step), before, attempt)
         self.visit(step)
 
     def rejoin(self, step: int) -> None:

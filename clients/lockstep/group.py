@@ -51,11 +51,11 @@ class Group:
         self._reported_until: int | None = None  # this rank's reports are stored up to here; None: none was due yet
         self.trigger = 0
 
-    def start(self, record: Record, place: Place, attempt: int | None = None) -> None:
-        """Go to a place; at rank 0 that joins the run."""
+    def start(self, record: Record, place: Place, at: int, attempt: int | None = None) -> None:
+        """Go to a place from the running step `at`; at rank 0 that joins the run."""
         self._record, self._reported_until = record, None
         if self._feed is not None:
-            self._feed.start(record, place, attempt)
+            self._feed.start(record, place, at, attempt)
 
     def take(self, step: int, pace: float | None) -> Window:
         """The next window, from rank 0. Every rank calls this at the same step."""

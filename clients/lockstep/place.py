@@ -55,7 +55,8 @@ class Place:
 class Known:
     """What a worker knows of its run: the newest revision and horizon seen, and how far its reports are stored.
 
-    `origin` is the attempt of the checkpoint that training goes on from, as long as none was joined.
+    `origin` is the attempt of the checkpoint that training goes on from, as long as none was joined; `moved_from` the
+    step that was running where this worker stood before.
     """
 
     uid: str | None = None
@@ -64,15 +65,17 @@ class Known:
     revision: int = 0
     horizon: int = 0
     verified: int = 0
+    moved_from: int | None = None
 
     def claims(self) -> dict[str, Any]:
         """What a request says of it (PROTOCOL R6); nothing before the first answer."""
         if self.uid is None:
             return {}
+        moved = {} if self.moved_from is None else {"moved_from": self.moved_from}
         if self.attempt is None:
-            return {"uid": self.uid} | ({} if self.origin is None else {"attempt": self.origin})
+            return {"uid": self.uid} | ({} if self.origin is None else {"attempt": self.origin}) | moved
         seen = {"revision": self.revision, "horizon": self.horizon}
-        return {"uid": self.uid, "attempt": self.attempt, "seen": seen}
+        return {"uid": self.uid, "attempt": self.attempt, "seen": seen} | moved
 
     def learn(self, run: str, answer: Answer) -> None:
         """Take in an answer. Raises `RunReplaced` or `AttemptSuperseded` where it is of another run or attempt."""
@@ -83,6 +86,7 @@ class Known:
             raise AttemptSuperseded(f"Run {run} is at attempt {window.attempt}, this process at {self.attempt}.")
         self.uid, self.attempt, self.verified = window.uid, window.attempt, answer.verified_until
         self.revision, self.horizon = max(self.revision, answer.newest), max(self.horizon, answer.horizon)
+        self.moved_from = None
 
     def descends(self, error: AttemptSuperseded, step: int) -> bool:
         """Whether the attempt after the checkpoint's inherits its step: then the checkpoint is that one's, too."""

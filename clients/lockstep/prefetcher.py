@@ -63,8 +63,8 @@ class Prefetcher:
 
     # The training
 
-    def move(self, place: Place, *, attempt: int | None = None, kept: Place | None = None) -> None:
-        """Go to a place, joining `attempt` (None: the current one).
+    def move(self, place: Place, at: int, *, attempt: int | None = None, kept: Place | None = None) -> None:
+        """Go to a place from the running step `at`, joining `attempt` (None: the current one).
 
         What the place, a checkpoint's, and what `kept`, a file, hold there counts while the service is away.
         """
@@ -72,7 +72,8 @@ class Prefetcher:
         kept = kept or Place(place.run)
         self._stored = tuple(w for w in (*place.windows, *kept.windows) if place.uid in (None, w.uid))
         origin = place.attempt if attempt is None else None
-        self.known = Known(place.uid or self.known.uid, attempt, origin, self.known.revision)
+        moved_from = self.known.moved_from if self.known.attempt is None else at
+        self.known = Known(place.uid or self.known.uid, attempt, origin, self.known.revision, moved_from=moved_from)
         self.mailbox = Mailbox()
         self.outage.tail = kept.tail
         self._restart(place.step)

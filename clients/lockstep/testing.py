@@ -227,6 +227,9 @@ class FakeRun:
         worker = self.workers.setdefault(request["worker"], {"worker": request["worker"], "verified_until": step})
         if worker.get("instance") not in (None, request.get("instance")):
             worker["verified_until"] = step
+        elif (moved_from := request.get("moved_from")) is not None:
+            self._owe(worker, min(moved_from, step))
+            worker["verified_until"] = max(worker["verified_until"], step)
         worker |= {"step": at, "instance": request.get("instance"), "attempt": self.attempt}
         worker["state"] = "left" if request.get("leaving") else "active"
         told = request.get("fallback")
@@ -312,12 +315,15 @@ class FakeRun:
         start, stop = applied["start"], applied["stop"]
         if stop > self.horizon:
             raise Problem(422, "invalid", f"nothing is committed at step {self.horizon} or later")
-        if start > worker["verified_until"]:  # nobody ever reported these
-            self.unverified.append([worker["verified_until"], start])
+        self._owe(worker, start)
         low, high = start - self.start_step, stop - self.start_step
         if crc32({track: self.committed[track][low:high] for track in applied["tracks"]}) != applied["crc32"]:
             self.unverified.append([start, stop])
         worker["verified_until"] = max(worker["verified_until"], stop)
+
+    def _owe(self, worker: Mapping[str, Any], stop: int) -> None:
+        if worker["verified_until"] < stop:  # nobody ever reported these
+            self.unverified.append([worker["verified_until"], stop])
 
     def _commit(self, values: Mapping[str, float], revision: int) -> None:
         for track, value in values.items():

@@ -60,7 +60,7 @@ def test_a_training_that_waits_is_woken_by_the_answer_and_not_by_the_clock() -> 
     service.create("r")
     service.delay_seconds = 300.0
     feed = Beginning("r", policy="wait", timeout=60.0, transport=service.transport).feed()
-    feed.start(Record(), Place("r"))
+    feed.start(Record(), Place("r"), 0)
     assert feed.poll(0, None, 0.0) is None
     until(lambda: service.requests)
     assert feed.place() == Place("r")

@@ -57,6 +57,14 @@ def test_a_worker_claims_what_it_has_heard_and_nothing_before() -> None:
     assert known.verified == 7
 
 
+def test_a_worker_says_where_it_stood_until_it_is_answered() -> None:
+    known = Known("u", moved_from=12)
+    assert known.claims() == {"uid": "u", "moved_from": 12}
+    known.learn("r", answer())
+    assert "moved_from" not in known.claims()
+    assert Known("u", 1, moved_from=12).claims()["moved_from"] == 12
+
+
 def test_an_answer_of_another_run_or_attempt_teaches_nothing() -> None:
     known = Known("u", 1)
     with pytest.raises(RunReplaced, match="Run r has the uid v"):

@@ -59,10 +59,10 @@ class Job:
     # The training
 
     def join(self, step: int = 0, place: Place | None = None, kept: Place | None = None) -> "Job":
-        self.record = Record()
+        before, self.record = self.record.step, Record()
         self.record.step = self.record.checked = step
         self.window = None
-        self.prefetcher.move(place or Place("r", step), kept=kept)
+        self.prefetcher.move(place or Place("r", step), before, kept=kept)
         return self
 
     def take(self) -> Window | None:
@@ -216,6 +216,23 @@ def test_what_was_asked_for_another_place_is_no_answer_here() -> None:
     job.prefetcher.received(call, answer, job.now, 0)
     assert job.take() is None
     assert job.ask().body["step"] == 5
+
+
+def test_a_move_says_where_the_training_stood_until_it_is_answered() -> None:
+    job = Job().join()
+    assert "moved_from" not in job.ask().body
+    job.join()  # nothing was answered, so nobody knows that it was anywhere
+    call = job.ask()
+    assert "moved_from" not in call.body
+    job.deliver(call)
+    job.train(5)
+    job.join(3)
+    job.join(1)
+    call = job.ask()
+    assert (call.body["step"], call.body["moved_from"]) == (1, 5)
+    job.deliver(call)
+    job.train(LEAD)
+    assert "moved_from" not in job.ask().body
 
 
 def test_half_of_the_lead_is_left_when_it_asks_again_and_an_answer_without_news_is_not_asked_for_twice() -> None:

@@ -230,6 +230,33 @@ def test_a_checkpoint_goes_on_where_it_was_made(service: Subject, name: str) -> 
         assert walk(again, 49, 200) == [curve(step) for step in range(49, 200)]
 
 
+def test_who_moves_before_its_first_update_owes_nothing(service: Subject, client: Client, name: str) -> None:
+    with follow(service, name) as job:
+        walk(job, 0, 60)
+    with follow(service, name) as again:
+        walk(again, 0, 1)
+        again.go_to(25)
+        walk(again, 25, 60)
+    assert client.run(name)["unverified"] == []
+    assert worker(client, name)["verified_until"] == 59
+
+
+@pytest.mark.parametrize(("moved_from", "unverified"), [(0, []), (3, [[0, 3]])])
+def test_who_moves_owes_what_it_used_and_did_not_report(
+    client: Client, name: str, moved_from: int, unverified: list[list[int]]
+) -> None:
+    uid, horizon = client.create_run(name, PLAN, max_window=LEAD)["uid"], 0
+    while horizon < 40:
+        horizon = client.window(name, {"worker": "v", "step": horizon})["horizon"]
+    about = {"worker": "w", "instance": "i", "uid": uid}
+    client.window(name, about | {"step": 0})
+    for _ in range(2):  # an answer may be lost
+        moved = client.window(name, about | {"step": 25, "moved_from": moved_from})
+    applied = {"start": 25, "stop": 30, "tracks": ["lr"], "crc32": crc32({"lr": moved["values"]["lr"][:5]})}
+    client.window(name, about | {"attempt": 1, "step": moved["stop"], "at": 30, "applied": applied})
+    assert client.run(name)["unverified"] == unverified
+
+
 @pytest.mark.parametrize("policy", ["follow", "freeze"])
 def test_a_return_from_an_outage_makes_the_record_true(
     service: Subject, client: Client, name: str, policy: str

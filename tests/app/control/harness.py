@@ -15,7 +15,7 @@ from app.identity import ANONYMOUS
 from app.store import Store
 from schemas.runs import RevisionCreate, RewindCreate, RunCreate, Window, WindowRequest
 
-CLAIMS = {"seen", "fallback", "applied", "group", "leaving"}
+CLAIMS = {"seen", "fallback", "applied", "group", "leaving", "moved_from"}
 LINEAR = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 1000}
 
 

@@ -109,6 +109,7 @@ def test_below_the_first_step_there_is_nothing(run: Run) -> None:
         ({"applied": {"start": 0, "stop": 0, "tracks": ["lr"], "crc32": 0}}, "/applied"),
         ({"group": [{"worker": "rank-1", "at": 0}]}, "/group"),
         ({"leaving": True}, "/leaving"),
+        ({"moved_from": 0}, "/moved_from"),
     ],
 )
 def test_a_stranger_claims_nothing_and_changes_nothing(run: Run, claim: dict[str, Any], pointer: str) -> None:

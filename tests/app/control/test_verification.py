@@ -129,6 +129,31 @@ def test_a_process_that_goes_back_to_a_checkpoint_leaves_what_it_did_not_report(
     assert reasons(silent) == [(0, 50, "rank-0", "unreported")]
 
 
+def test_a_process_that_goes_beyond_what_it_was_given_leaves_that_and_no_more(run: Run) -> None:
+    run.create(max_window=10)
+    run.values(0, 40)
+    assert [run.window(step).stop for step in (0, 10, 30)] == [10, 20, 40]
+    assert reasons(run) == [(0, 20, "rank-0", "unreported")]
+
+
+@pytest.mark.parametrize(
+    ("instance", "moved_from", "to_step", "owed"),
+    [("a", 100, 90, 90), ("a", 20, 90, 20), ("a", 20, 10, 10), ("a", 0, 90, 0), ("b", 20, 90, 90)],
+)
+@pytest.mark.parametrize("rewound", [False, True])
+def test_a_process_that_says_where_it_stood_leaves_what_lies_below(
+    silent: Run, instance: str, moved_from: int, to_step: int, owed: int, rewound: bool
+) -> None:
+    """Where the run was rewound meanwhile, what the old attempt used is owed too, as far as the new one inherits it."""
+    if rewound:
+        silent.rewind(95)
+    window = silent.window(to_step, instance=instance, moved_from=moved_from)
+    assert window.verified_until == to_step
+    if rewound:
+        owed = min(moved_from, 95) if instance == "a" else 95
+    assert reasons(silent) == ([(0, owed, "rank-0", "unreported")] if owed else [])
+
+
 def test_a_worker_that_leaves_or_is_lost_leaves_what_it_did_not_report(
     silent: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

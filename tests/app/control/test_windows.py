@@ -143,6 +143,7 @@ def test_committed_windows_are_served_without_the_database(run: Run, monkeypatch
         {"seen": {"revision": 2, "horizon": 8}},
         {"seen": {"revision": 1, "horizon": 9}},
         {"leaving": True},
+        {"moved_from": 0},
         {"fallback": {"start": 2, "policy": "freeze", "revision": 1}},
         {"applied": {"start": 0, "stop": 2, "tracks": ["lr"], "crc32": 1}},
         {"applied": {"start": 1, "stop": 2, "tracks": ["lr"], "crc32": 1}},
