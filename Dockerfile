@@ -14,6 +14,7 @@ RUN useradd --system --uid 10001 --user-group --no-create-home lockstep \
 COPY --from=build /opt/lockstep /opt/lockstep
 ENV PATH=/opt/lockstep/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
     LOCKSTEP_DATABASE_URL=sqlite:////data/lockstep.db
 USER 10001:10001
 WORKDIR /data

@@ -16,10 +16,11 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import make_url
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 import app.dialects  # noqa: F401 - the schedulers of the libraries, which enter the registry
 from app.api import docs, problems, runs, schedules, windows
+from app.api.codecs import json_response
 from app.api.door import Door
 from app.control.cache import Cache
 from app.control.context import Control
@@ -50,6 +51,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         lifespan=lifespan,
         openapi_url=None,
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name.rstrip("_"),
         telemetry={"tracing": False, "metrics": False, "logs": False},  # else looked for at each request, a tenth of it
     )
     service.state.control = control
@@ -59,14 +61,14 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     for router in (windows.router, runs.router, schedules.router):
         service.include_router(router, responses=problems.RESPONSES)
 
-    @service.get("/healthz", tags=["service"], summary="The process is alive")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok", "version": VERSION}
+    @service.get("/healthz", tags=["service"], summary="The process is alive", response_model=dict[str, str])
+    async def healthz() -> Response:
+        return json_response({"status": "ok", "version": VERSION})
 
     @service.get("/readyz", tags=["service"], summary="Changes can be committed", response_model=dict[str, str])
     def readyz() -> Response:
         store.ping()
-        return JSONResponse({"status": "ready"})
+        return json_response({"status": "ready"})
 
     return service
 

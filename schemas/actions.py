@@ -4,13 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import Count, Model, NotNegative, Positive, Step, TrackName
+from schemas.base import Count, Model, NotNegative, Number, Positive, Step, TrackName
 from schemas.durations import Duration
 from schemas.plans import Plan
 from schemas.schedules import Shape
 
 Tracks = Annotated[list[TrackName], Field(min_length=1, max_length=10_000)]
-Number = Annotated[int, Field(ge=1)]
 
 
 class ScaleAction(Model):

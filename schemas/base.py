@@ -15,6 +15,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 MAX_STEP = 2**53  # above it float64 no longer tells neighbouring steps apart
+MAX_NUMBER = 2**31 - 1  # what counts things, such as revisions, is an integer of 32 bits in a database
+TEXT = r"^[^\x00]*$"
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$"
+ETAG = r'^(\*|(W/)?"?[0-9]{1,10}"?)$'
 
 
 class Model(BaseModel):
@@ -51,12 +55,18 @@ class Model(BaseModel):
 
 Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
 Count = Annotated[int, Field(ge=1, le=MAX_STEP)]
+Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+"""Of a revision, an attempt or an event."""
+Number0 = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+"""The same, or 0 for none."""
+Text = Annotated[str, Field(pattern=TEXT)]
+"""Any text but for the character NUL, which PostgreSQL has none of."""
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Length = Annotated[float, Field(gt=0, le=MAX_STEP)]
 Time = Annotated[float, Field(ge=-MAX_STEP, le=MAX_STEP)]
 Share = Annotated[float, Field(ge=0, le=1)]
-RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$")]
+RunName = Annotated[str, Field(pattern=RUN_NAME)]
 TrackName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9_.:-]{1,100}/)?[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from schemas import schedules as native
+from schemas.base import MAX_STEP
 from schemas.specs import Spec
 
 
@@ -77,8 +78,14 @@ def clock(of: Spec, at: float) -> Spec:
 
 
 def late(of: Spec, steps: float) -> Spec:
-    """What `of` starts with for `steps` steps, then `of`."""
-    return native.Clock(kind="clock", of=of, from_=steps, to=steps + 1) if steps > 0 else of
+    """What `of` starts with for `steps` steps, then `of`.
+
+    The two points of its clock lie so far apart that float32 tells them apart too.
+    """
+    if steps <= 0:
+        return of
+    to = min(2 * steps, MAX_STEP)
+    return native.Clock(kind="clock", of=of, from_=steps, to=to, end=to - steps)
 
 
 def float32(of: Spec) -> Spec:

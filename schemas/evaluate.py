@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from schemas.base import Count, Model, Positive, Step, Warned
+from schemas.base import Count, Model, Positive, Step, Text, Warned
 from schemas.bounds import check_size
 from schemas.plans import Plan
 from schemas.specs import Schedule
@@ -141,7 +141,7 @@ class ExplainedPlan(Model):
     derived: dict[str, dict[str, Any]]
 
 
-Label = Annotated[str, Field(max_length=200)]
+Label = Annotated[Text, Field(max_length=200)]
 
 
 class PlotMark(Model):

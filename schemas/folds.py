@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import NotNegative, Step
+from schemas.base import NotNegative, Step, Text
 from schemas.schedules import Precision
 from schemas.specs import Schedule, Spec
 
 Count0 = Annotated[int, Field(ge=0, le=10_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Fraction0 = Annotated[float, Field(ge=0, lt=1)]
-MetricName = Annotated[str, Field(min_length=1, max_length=200)]
+MetricName = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
 class MetricFold(Spec):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from schemas.base import Count, Model, Pointed, Positive, Warned
+from schemas.base import Count, Model, Pointed, Positive, Text, Warned
 from schemas.bounds import check_size
 
 
@@ -14,7 +14,7 @@ class Import(Model):
     config: dict[str, Any]
     """torch: a scheduler's `state_dict()`; transformers: the JSON of `TrainingArguments`; deepspeed: its config file;
     keras: `get_config()` of a schedule or an optimizer, or `keras.optimizers.schedules.serialize(schedule)`."""
-    library: Annotated[str, Field(max_length=100)] | None = None
+    library: Annotated[Text, Field(max_length=100)] | None = None
     """Whose it is; found out from its fields where absent."""
     optimizer: dict[str, Any] | None = None
     """torch: the optimizer's `state_dict()`, which keeps some of a scheduler's rates."""

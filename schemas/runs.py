@@ -11,23 +11,26 @@ from schemas.base import (
     GappyColumn,
     Model,
     NotNegative,
+    Number,
+    Number0,
     Positive,
     RunName,
     Step,
+    Text,
     TrackName,
     Warned,
 )
 from schemas.plans import Plan
 
-WorkerName = Annotated[str, Field(min_length=1, max_length=200)]
+WorkerName = Annotated[Text, Field(min_length=1, max_length=200)]
 Labels = Annotated[
-    dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=1000)]], Field(max_length=64)
+    dict[Annotated[Text, Field(max_length=200)], Annotated[Text, Field(max_length=1000)]], Field(max_length=64)
 ]
 Status = Literal["active", "finished", "archived"]
 LeadSeconds = Annotated[float, Field(gt=0, le=86_400)]
 MaxWindow = Annotated[int, Field(ge=2, le=65_536)]
 Range = Annotated[list[int], Field(min_length=2, max_length=2)]
-Reason = Annotated[str, Field(max_length=10_000)]
+Reason = Annotated[Text, Field(max_length=10_000)]
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -92,9 +95,9 @@ class Unverified(Model):
 class Event(Model):
     """Something that happened to a run; ids count 1, 2, 3, … per run."""
 
-    id: int
+    id: Number
     type: str
-    attempt: int
+    attempt: Number
     alarm: bool
     detail: str
     data: dict[str, Any]
@@ -107,11 +110,11 @@ class Run(Model):
     run: RunName
     uid: str
     status: Status
-    attempt: Count
+    attempt: Number
     start_step: Step
     horizon: Step
     """First step whose value is not committed: the earliest step at which a revision can take effect."""
-    revision: Count
+    revision: Number
     """The newest revision's number, in force or pending."""
     plan: Plan
     """The plan in force at the horizon."""
@@ -147,7 +150,7 @@ class FoundRun(Run):
 class RewoundRun(Run):
     """The run after a rewind."""
 
-    dropped: list[int]
+    dropped: list[Number]
     """Numbers of the revisions that the rewind dropped."""
     warnings: list[Warned] = Field(default_factory=list)
 
@@ -171,8 +174,8 @@ class RevisionCreate(Model):
 class Revision(Model):
     """One entry of a run's history. Append-only: it may be cancelled or dropped, never edited away."""
 
-    number: Count
-    attempt: Count
+    number: Number
+    attempt: Number
     from_step: Step
     posted_step: Step | None = None
     """The step that it was posted for, before a worker's return from an outage moved it."""
@@ -182,8 +185,8 @@ class Revision(Model):
     reason: str
     author: str
     created_at: str
-    cancelled_by: int | None = None
-    dropped_in: int | None = None
+    cancelled_by: Number | None = None
+    dropped_in: Number | None = None
     """The attempt that dropped it: by its rewind, or because it could not be applied any more."""
     dropped_reason: str | None = None
     """Why it could not be applied any more."""
@@ -233,7 +236,7 @@ class Applied(Model):
 class Seen(Model):
     """The highest revision and horizon that a worker has heard of."""
 
-    revision: Annotated[int, Field(ge=0)]
+    revision: Number0
     horizon: Step
 
 
@@ -243,7 +246,7 @@ class Fallback(Model):
     start: Step
     """The first step without a committed value: the end of what it held."""
     policy: Literal["follow", "freeze"]
-    revision: Count
+    revision: Number
     """The newest revision it knew."""
     tail_stop: Step | None = None
     """`follow`: the end of the tail it held; from there on the tail's last value. Null: it held enough."""
@@ -255,7 +258,7 @@ class GroupMember(Model):
     worker: WorkerName
     at: Step
     applied: Applied | None = None
-    instance: Annotated[str, Field(max_length=100)] | None = None
+    instance: Annotated[Text, Field(max_length=100)] | None = None
     step_seconds: Positive | None = None
     leaving: bool = False
 
@@ -280,10 +283,10 @@ class WindowRequest(Model):
     """Where the window should start: the end of what the worker holds."""
     at: Step | None = None
     """The step it is running now; default `step`."""
-    instance: Annotated[str, Field(max_length=100)] | None = None
+    instance: Annotated[Text, Field(max_length=100)] | None = None
     """Identity of the process; another one under the same worker name is noticed."""
-    uid: str | None = None
-    attempt: Count | None = None
+    uid: Text | None = None
+    attempt: Number | None = None
     """Null: join the current attempt."""
     step_seconds: Positive | None = None
     """Median duration of its last 20 steps."""
@@ -317,11 +320,11 @@ class Window(Model):
 
     run: RunName
     uid: str
-    attempt: Count
+    attempt: Number
     start: Step
     stop: Step
-    revision: Count
-    newest: Count
+    revision: Number
+    newest: Number
     """The newest revision's number, in force or pending."""
     horizon: Step
     lead: int
@@ -338,7 +341,7 @@ class RunValues(Model):
     """Values of a run: committed where they are committed, planned beyond."""
 
     run: RunName
-    attempt: Count
+    attempt: Number
     start: Step
     stop: Step
     stride: Count

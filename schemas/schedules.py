@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import MAX_STEP, Model, NotNegative, Positive, Time
+from schemas.base import MAX_STEP, Model, NotNegative, Positive, Text, Time
 from schemas.durations import Duration, PositiveDuration
 from schemas.specs import Schedule, Spec
 
@@ -147,7 +147,7 @@ class Interpolate(Spec):
         return self
 
 
-Expression = Annotated[str, Field(min_length=1, max_length=4096)]
+Expression = Annotated[Text, Field(min_length=1, max_length=4096)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 

@@ -10,8 +10,8 @@ from fastapi import Depends, Header, Request
 
 from app.control.context import Control
 from app.control.idempotency import Key
-from app.errors import Invalid
 from app.identity import Identity
+from schemas.base import ETAG, Text
 
 
 async def _control(request: Request) -> Control:
@@ -25,20 +25,17 @@ async def _identity(request: Request) -> Identity:
 
 
 async def _key(
-    request: Request, idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None
+    request: Request, idempotency_key: Annotated[Text | None, Header(min_length=1, max_length=200)] = None
 ) -> Key | None:
     if idempotency_key is None:
         return None
     return Key(idempotency_key, hashlib.sha256(await request.body()).hexdigest())
 
 
-async def _if_match(if_match: Annotated[str | None, Header()] = None) -> int | None:
-    if if_match is None or if_match == "*":
-        return None
-    number = if_match.removeprefix("W/").strip('"')
-    if not number.isdigit():
-        raise Invalid.at("", f'If-Match must be a revision number in quotes, such as "7", not {if_match}')
-    return int(number)
+async def _if_match(
+    if_match: Annotated[str | None, Header(pattern=ETAG, description='the newest revision known, such as "7"')] = None,
+) -> int | None:
+    return None if if_match in (None, "*") else int(if_match.removeprefix("W/").strip('"'))
 
 
 Controlled = Annotated[Control, Depends(_control)]

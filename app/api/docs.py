@@ -9,9 +9,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic.json_schema import models_json_schema
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from app.api.codecs import json_response
+from schemas.base import Model
+from schemas.runs import WindowRequest
 from schemas.specs import KINDS
 
 ASSETS = Path(__file__).parent / "assets"
@@ -32,8 +35,12 @@ def install(app: FastAPI) -> None:
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
 
     @app.get("/openapi.json", include_in_schema=False)
-    def openapi() -> JSONResponse:
-        return JSONResponse(document(app))
+    def openapi() -> Response:
+        return json_response(document(app))
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -51,7 +58,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     described = app.openapi()
     schemas = described["components"]["schemas"]
     own = {kind: model for kind, model in KINDS.items() if "." not in kind}
-    _, definitions = models_json_schema([(model, "validation") for model in own.values()], ref_template=PLACE)
+    models: list[type[Model]] = [*own.values(), WindowRequest]
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=PLACE)
     nested = [{"$ref": PLACE.format(model=model.__name__)} for model in own.values() if model.nests]
     flat = [{"$ref": PLACE.format(model=model.__name__)} for model in own.values() if not model.nests]
     schedule = {"title": "Schedule", "anyOf": [*nested, {"$ref": PLACE.format(model="Dialect")}]}

@@ -9,6 +9,8 @@ second place that maps errors. The same function is a route as well, which docum
 does not know the path, as below a prefix.
 """
 
+import re
+
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,7 +20,7 @@ from app.control.context import Control
 from app.errors import LockstepError
 from app.identity import ANONYMOUS
 
-BEFORE, AFTER = "/v1/runs/", "/windows"
+WINDOWS = re.compile(r"/v1/runs/([^/\x00]+)/windows")
 
 
 class Door:
@@ -48,11 +50,8 @@ class Door:
 
 def run_of_windows(scope: Scope) -> str | None:
     """The run whose window is asked for, if that is what this request is."""
-    path: str = scope["path"]
-    if not path.endswith(AFTER) or not path.startswith(BEFORE) or scope["method"] != "POST":
-        return None
-    run = path[len(BEFORE) : -len(AFTER)]
-    return run if run and "/" not in run else None
+    match = WINDOWS.fullmatch(scope["path"]) if scope["method"] == "POST" else None
+    return match and match[1]
 
 
 def again(body: bytes, receive: Receive) -> Receive:

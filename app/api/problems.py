@@ -10,11 +10,13 @@ from typing import Any, get_args
 import pydantic_core
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.errors import Invalid, LockstepError, Unavailable, escape
-from schemas.base import Model, Problem, nearest
+from schemas.base import ETAG, RUN_NAME, TEXT, Model, Problem, nearest
 from schemas.specs import KINDS, Spec
 
 logger = logging.getLogger("lockstep")
@@ -54,6 +56,11 @@ MOST_ERRORS = 50
 MOST_MADE = 5000  # errors that are made into objects
 TOO_MANY: Mapping[str, Any] = {"type": "", "loc": (), "msg": "there are too many mistakes to name them"}
 MOST_TEXT = 1000  # characters of a sentence or a pointer: what a caller sent may stand in it
+PATTERNS = {
+    TEXT: "a text may hold any character but NUL (U+0000)",
+    RUN_NAME: "the name of a run is 1 to 200 letters, digits, `.`, `_`, `:` and `-`, and begins with a letter or digit",
+    ETAG: 'this is the number of a revision in quotes, such as "7"',
+}
 UNREADABLE = "There was an error parsing the body"  # what FastAPI says where json.loads raises anything unexpected
 
 
@@ -61,11 +68,14 @@ def answer(error: Exception, request: Request) -> Response:
     """The problem document for any error: the one place that decides what callers see of it."""
     if isinstance(error, Unavailable):
         logger.warning("%s %r: 503, %s", request.method, request.scope["path"], error.detail)
+    if isinstance(error, LockstepError | RequestValidationError | HTTPException):
+        methods = _methods(request)
+        if methods and request.method not in methods:
+            error = HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
     if isinstance(error, LockstepError):
         return _refusal(error)
     if isinstance(error, RequestValidationError):
-        field = request.scope["route"].body_field
-        refusal = _refusal(invalid(error.errors(), error.body, field and field.field_info.annotation))
+        refusal = _refusal(_misread(error, request))
         error.body = error.__cause__ = error.__context__ = None  # they hold the body in cycles, until a late collection
         return refusal
     if isinstance(error, HTTPException):
@@ -82,8 +92,8 @@ def document(name: str, status: int, title: str, detail: str, **members: Any) ->
         "detail": _short(detail),
         **members,
     }
-    content = json.dumps(body, ensure_ascii=False).encode()
-    return Response(content, status, HEADERS.get(status), media_type="application/problem+json")
+    content = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # it may quote half a surrogate pair
+    return Response(content + b"\n", status, HEADERS.get(status), media_type="application/problem+json")
 
 
 def invalid(errors: Sequence[Mapping[str, Any]], body: Any, model: Any, count: int | None = None) -> Invalid:
@@ -114,6 +124,15 @@ def refused(error: pydantic_core.ValidationError, data: Any, model: type[Model])
     return invalid(errors or [TOO_MANY], data, model, count)
 
 
+def _misread(error: RequestValidationError, request: Request) -> Invalid:
+    """What FastAPI could not read: a parameter or header by its name; a body only where nothing beside it is wrong."""
+    found = error.errors()
+    beside = [one for one in found if one["loc"][0] != "body"]
+    errors = [{**one, "loc": one["loc"][1:]} for one in beside or found]
+    field = request.scope["route"].body_field
+    return invalid(errors, None if beside else error.body, field and field.field_info.annotation)
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
 
@@ -139,13 +158,26 @@ def _short(text: str) -> str:
 
 def _plain(error: HTTPException, request: Request) -> Response:
     if error.detail == UNREADABLE:
-        return _refusal(Invalid.at("", "the body is not JSON that can be read: it is nested too deep, or not UTF-8"))
+        return _refusal(
+            Invalid.at("", "the body is no JSON that can be read: nested too deep, a number too long, or not UTF-8")
+        )
     title = HTTPStatus(error.status_code).phrase
     name = HTTP_NAMES.get(error.status_code, title.lower().replace(" ", "-"))
     detail = error.detail if error.detail != title else _explained(request, error.status_code)
     found = document(name, error.status_code, title, detail)
     found.headers.update(error.headers or {})
     return found
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods that a path has, so that a path of its own is never taken for the value of a parameter.
+
+    Of several that match it is the one with the fewest parameters: `…/schedules/plot`, and not `…/schedules/{kind}`.
+    """
+    routes = iter_route_contexts(request.app.routes) if "app" in request.scope else ()
+    found = [route for route in routes if route.methods and route.matches(request.scope)[0] != Match.NONE]
+    least = min((len(route.param_convertors) for route in found), default=0)
+    return {method for route in found if len(route.param_convertors) == least for method in route.methods or ()}
 
 
 def _explained(request: Request, status: int) -> str:
@@ -159,7 +191,7 @@ def _explained(request: Request, status: int) -> str:
 
 def _pointer(error: Mapping[str, Any], body: Any) -> str:
     """The RFC 6901 pointer of an error: its location without the names that pydantic adds for unions and models."""
-    parts = _place(error)
+    parts: Sequence[int | str] = error["loc"]
     pointer, here = "", body
     for part in parts:
         within = _within(here, part)
@@ -172,12 +204,6 @@ def _pointer(error: Mapping[str, Any], body: Any) -> str:
     return pointer  # the rest of the location is the names of union members and validators
 
 
-def _place(error: Mapping[str, Any]) -> Sequence[int | str]:
-    """The location of an error in the part of the request that it was found in."""
-    parts: Sequence[int | str] = error["loc"]
-    return parts[1:] if parts and parts[0] in ("body", "query", "path", "header") else parts
-
-
 def _within(here: Any, part: int | str) -> bool:
     if isinstance(part, int):
         return isinstance(here, list) and part < len(here)
@@ -188,7 +214,7 @@ def _sentence(error: Mapping[str, Any], body: Any, model: Any) -> str:
     if error["type"] == "union_tag_invalid":
         given = error["ctx"]["tag"]
         return f"there is no kind {given!r}{nearest(given, _tags(error))}"
-    if error["type"] == "union_tag_not_found" or (error["type"] == "missing" and error["loc"][-1] == "kind"):
+    if error["type"] == "union_tag_not_found" or (error["type"] == "missing" and error["loc"][-1:] == ("kind",)):
         return "`kind` is missing: it says which one this is"
     if error["type"] == "extra_forbidden":
         name = str(error["loc"][-1])
@@ -197,6 +223,8 @@ def _sentence(error: Mapping[str, Any], body: Any, model: Any) -> str:
         return "this field is required"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
+    if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] in PATTERNS:
+        return PATTERNS[error["ctx"]["pattern"]]
     if error["type"] == "json_invalid":
         return f"the body is not JSON: {error['ctx']['error']}"
     message: str = error["msg"]
@@ -210,7 +238,7 @@ def _tags(error: Mapping[str, Any]) -> list[str]:
 def _fields(error: Mapping[str, Any], body: Any, model: Any) -> list[str]:
     """The names that the object of an error may have: those of the model at its place that it has not yet."""
     here, annotation = body, model
-    for part in _place(error)[:-1]:
+    for part in error["loc"][:-1]:
         if _within(here, part):
             if isinstance(part, str):
                 inner = [_names(found).get(part) for found in _models(annotation, here)]

@@ -12,7 +12,7 @@ from app.api.pictures import PICTURES, accepted_picture
 from app.control import revisions, runs, values
 from app.control.workers import find as workers_of
 from app.errors import Invalid
-from schemas.base import MAX_STEP
+from schemas.base import Count, Number, Number0, Step, Text, TrackName
 from schemas.runs import (
     EventList,
     FoundRun,
@@ -34,7 +34,7 @@ from schemas.runs import (
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 
-StepQuery = Annotated[int | None, Query(ge=0, le=MAX_STEP)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 @router.post(
@@ -57,9 +57,9 @@ def create(
 def find(
     control: Controlled,
     status: Status | None = None,
-    label: Annotated[list[str] | None, Query(description="`key=value`; all of them must hold")] = None,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    label: Annotated[list[Text] | None, Query(description="`key=value`; all of them must hold")] = None,
+    cursor: Number | None = None,
+    limit: Limit = 100,
 ) -> Response:
     """Newest first."""
     pairs = [entry.partition("=") for entry in label or []]
@@ -70,14 +70,14 @@ def find(
 
 
 @router.get("/{run}", response_model=Run, summary="One run")
-def get(control: Controlled, run: str) -> Response:
+def get(control: Controlled, run: Text) -> Response:
     """The ETag is the newest revision's number."""
     answer = runs.get(control, run)
     return response(answer, headers={"ETag": f'"{answer.revision}"'})
 
 
 @router.patch("/{run}", response_model=Run, summary="Change settings of a run")
-def patch(control: Controlled, run: str, body: Annotated[RunPatch, posted(RunPatch)]) -> Response:
+def patch(control: Controlled, run: Text, body: Annotated[RunPatch, posted(RunPatch)]) -> Response:
     """Labels, `lead_seconds`, `max_window`, bounds. Only a revision changes a plan."""
     return response(runs.patch(control, run, body))
 
@@ -86,13 +86,13 @@ def patch(control: Controlled, run: str, body: Annotated[RunPatch, posted(RunPat
 def curve(
     control: Controlled,
     request: Request,
-    run: str,
-    start: StepQuery = None,
-    stop: StepQuery = None,
-    stride: Annotated[int, Query(ge=1, le=MAX_STEP)] = 1,
+    run: Text,
+    start: Step | None = None,
+    stop: Step | None = None,
+    stride: Count = 1,
     points: Annotated[int | None, Query(ge=2, le=100_000)] = None,
-    attempt: Annotated[int | None, Query(ge=1)] = None,
-    track: Annotated[list[str] | None, Query(description="tracks, derived ones too; default all base tracks")] = None,
+    attempt: Number | None = None,
+    track: Annotated[list[TrackName] | None, Query(description="derived ones too; default all base tracks")] = None,
     log: Annotated[bool, Query(description="logarithmic values, in a picture")] = False,
 ) -> Response:
     """Committed values below `committed_until`, planned ones beyond. As JSON or little-endian float64.
@@ -113,7 +113,7 @@ def curve(
 @router.post("/{run}/revisions", status_code=201, response_model=Revision, summary="Change the schedule")
 def revise(
     control: Controlled,
-    run: str,
+    run: Text,
     body: Annotated[RevisionCreate, posted(RevisionCreate)],
     identity: Identified,
     key: Keyed,
@@ -128,7 +128,7 @@ def revise(
 @router.post("/{run}/revisions/preview", response_model=Preview, summary="See what a change would do")
 def preview(
     control: Controlled,
-    run: str,
+    run: Text,
     body: Annotated[RevisionCreate, posted(RevisionCreate)],
     identity: Identified,
     points: Annotated[int, Query(ge=2, le=100_000)] = 500,
@@ -140,9 +140,9 @@ def preview(
 @router.get("/{run}/revisions", response_model=RevisionList, summary="History")
 def history(
     control: Controlled,
-    run: str,
-    cursor: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    run: Text,
+    cursor: Number0 = 0,
+    limit: Limit = 1000,
     plan: bool = False,
 ) -> Response:
     """Ascending. Plans only with `?plan=true`. The ETag is the newest revision's number."""
@@ -151,7 +151,7 @@ def history(
 
 
 @router.get("/{run}/revisions/{number}", response_model=Revision, summary="One revision in full")
-def revision(control: Controlled, run: str, number: int) -> Response:
+def revision(control: Controlled, run: Text, number: Number) -> Response:
     """With the plan from its step on."""
     return response(revisions.one(control, run, number))
 
@@ -159,7 +159,7 @@ def revision(control: Controlled, run: str, number: int) -> Response:
 @router.post("/{run}/rewind", response_model=RewoundRun, summary="Go back to a checkpoint")
 def rewind(
     control: Controlled,
-    run: str,
+    run: Text,
     body: Annotated[RewindCreate, posted(RewindCreate)],
     identity: Identified,
     key: Keyed,
@@ -171,7 +171,7 @@ def rewind(
 
 
 @router.get("/{run}/workers", response_model=WorkerList, summary="The workers of a run")
-def workers(control: Controlled, run: str) -> Response:
+def workers(control: Controlled, run: Text) -> Response:
     """Where each one is, and what of it is verified."""
     return response(workers_of(control, run))
 
@@ -179,21 +179,21 @@ def workers(control: Controlled, run: str) -> Response:
 @router.get("/{run}/events", response_model=EventList, summary="What happened to a run")
 def events(
     control: Controlled,
-    run: str,
-    cursor: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    run: Text,
+    cursor: Number0 = 0,
+    limit: Limit = 1000,
 ) -> Response:
     """Ascending; alarms are marked."""
     return response(runs.events(control, run, after=cursor, limit=limit))
 
 
 @router.post("/{run}/finish", response_model=Run, summary="Mark a run as finished")
-def finish(control: Controlled, run: str) -> Response:
+def finish(control: Controlled, run: Text) -> Response:
     """Only a mark: the next commit reopens the run, with an event."""
     return response(runs.finish(control, run))
 
 
 @router.post("/{run}/archive", response_model=Run, summary="Close a run")
-def archive(control: Controlled, run: str) -> Response:
+def archive(control: Controlled, run: Text) -> Response:
     """Its history stays readable, its name stays taken."""
     return response(runs.archive(control, run))

@@ -3,13 +3,14 @@
 from typing import Annotated
 
 import numpy as np
-import pydantic_core
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from app.api.bodies import posted
+from app.api.codecs import OCTETS, json_response
 from app.api.pictures import PICTURES, PNG, SVG, accepted_picture
 from app.control import importing, schedules
+from schemas.base import Text
 from schemas.evaluate import (
     Evaluate,
     Evaluated,
@@ -23,7 +24,6 @@ from schemas.evaluate import (
 )
 from schemas.importing import Import, Imported
 
-OCTETS = "application/octet-stream"
 EXAMPLES = {
     "schedule": {
         "summary": "A cosine after a warm-up, every tenth step",
@@ -107,9 +107,9 @@ router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 
 
 @router.get("", response_model=KindList, summary="The catalogue of kinds")
-def kinds(q: Annotated[str, Query(max_length=200, description="part of a name or alias")] = "") -> Response:
+def kinds(q: Annotated[Text, Query(max_length=200, description="part of a name or alias")] = "") -> Response:
     """Every kind with summary, formula, parameters as JSON schema, source and an example that runs."""
-    return JSONResponse(schedules.kinds(q))
+    return json_response(schedules.kinds(q))
 
 
 @router.get(
@@ -125,7 +125,7 @@ def kind(request: Request, kind: str) -> Response:
     """
     if picture := accepted_picture(request):
         return Response(schedules.kind_plot(kind, picture), media_type=PICTURES[picture])
-    return JSONResponse(schedules.kind(kind))
+    return json_response(schedules.kind(kind))
 
 
 @router.post(
@@ -141,7 +141,7 @@ def evaluate(request: Request, body: Annotated[Evaluate, posted(Evaluate, EXAMPL
     """
     if OCTETS not in request.headers.get("accept", ""):
         found = schedules.evaluate(body)
-        return Response(pydantic_core.to_json(found.answer()), media_type="application/json")
+        return json_response(found.answer())
     found = schedules.evaluate(body, limit=schedules.MAX_VALUES)
     data = b"".join(np.ascontiguousarray(column, dtype="<f8").tobytes() for column in found.values.values())
     headers = {"Lockstep-Tracks": ",".join(found.values)} if body.plan is not None else None
@@ -151,7 +151,7 @@ def evaluate(request: Request, body: Annotated[Evaluate, posted(Evaluate, EXAMPL
 @router.post("/explain", response_model=Explained | ExplainedPlan, summary="What a schedule or a plan means")
 def explain(body: Annotated[Explain, posted(Explain, EXPLAIN_EXAMPLES)]) -> Response:
     """The native form that it lowers to, its pieces with formulas, extremes, direction and area, and what may bite."""
-    return Response(pydantic_core.to_json(schedules.explain(body)), media_type="application/json")
+    return json_response(schedules.explain(body))
 
 
 @router.post(
@@ -169,4 +169,4 @@ def plot(request: Request, body: Annotated[Plot, posted(Plot, PLOT_EXAMPLES)]) -
 @router.post("/import", response_model=Imported, summary="A schedule from a library's own configuration")
 def import_(body: Annotated[Import, posted(Import, IMPORT_EXAMPLES)]) -> Response:
     """torch's state_dict(), TrainingArguments, DeepSpeed's JSON or Keras's get_config(), with what was read of it."""
-    return Response(pydantic_core.to_json(importing.imported(body)), media_type="application/json")
+    return json_response(importing.imported(body))

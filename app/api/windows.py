@@ -1,7 +1,5 @@
 """`POST /v1/runs/{run}/windows`, the call that every worker makes: one function, for the door and for the route."""
 
-from typing import Any
-
 import pydantic_core
 from fastapi import APIRouter, Request
 from pydantic import TypeAdapter, ValidationError
@@ -11,9 +9,11 @@ from starlette.responses import Response
 from app.api.bodies import SMALL
 from app.api.codecs import OCTETS, response
 from app.api.dependencies import Controlled
+from app.api.docs import PLACE
 from app.api.problems import refused
 from app.control import windows
 from app.control.context import Control
+from schemas.base import Text
 from schemas.runs import Window, WindowRequest
 
 REQUEST = TypeAdapter(WindowRequest)
@@ -21,22 +21,8 @@ REQUEST = TypeAdapter(WindowRequest)
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 
-def _whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema with its definitions put in their places, because a route has no component section of its own."""
-    definitions = schema.pop("$defs", {})
-
-    def put(node: Any) -> Any:
-        if isinstance(node, list):
-            return [put(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        name = str(node.get("$ref", "")).removeprefix("#/$defs/")
-        return put(definitions[name]) if name else {key: put(value) for key, value in node.items()}
-
-    return {key: put(value) for key, value in schema.items()}
-
-
-BODY = {"required": True, "content": {"application/json": {"schema": _whole(WindowRequest.model_json_schema())}}}
+# A route that takes a plain request names no model of its body: `app.api.docs` describes this one.
+BODY = {"required": True, "content": {"application/json": {"schema": {"$ref": PLACE.format(model="WindowRequest")}}}}
 
 
 @router.post(
@@ -46,7 +32,7 @@ BODY = {"required": True, "content": {"application/json": {"schema": _whole(Wind
     responses={200: {"content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}},
     openapi_extra={"requestBody": BODY},
 )
-async def window(control: Controlled, request: Request, run: str) -> Response:
+async def window(control: Controlled, request: Request, run: Text) -> Response:
     """Committed values from `step` on; one revision holds for all of them.
 
     As JSON, or by `Accept: application/octet-stream` as little-endian float64, track after track, with the rest in

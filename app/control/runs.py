@@ -88,15 +88,12 @@ def find(
     *,
     status: str | None = None,
     labels: Mapping[str, str] | None = None,
-    cursor: str | None = None,
+    cursor: int | None = None,
     limit: int = 100,
 ) -> RunList:
     """Runs, newest first, a page at a time."""
-    if cursor is not None and not cursor.isdigit():
-        raise Invalid.at("/cursor", "pass the next_cursor of the page before")
-    after = None if cursor is None else int(cursor)
     with control.store.read() as reader:
-        rows = reader.find_runs(status=status, labels=labels or {}, after=after, limit=limit + 1)
+        rows = reader.find_runs(status=status, labels=labels or {}, after=cursor, limit=limit + 1)
         page, following = presenters.page(rows, limit, lambda row: row, lambda row: row.id)
         curves = control.cache.curves(reader, page)
         return RunList(items=presenters.runs(reader, control.cache, page, curves), next_cursor=following)

@@ -71,7 +71,7 @@ def curve(
         whole = control.cache.curve(reader, run, wanted)
         if stop is None:
             total = whole.plan(len(whole.history.rows) - 1).total_steps
-            stop = max(start, total or 0, horizon if total else horizon + BEYOND)
+            stop = max(start, total or 0, horizon if total else min(horizon + BEYOND, MAX_STEP))
         if not start <= stop <= MAX_STEP:
             raise Invalid.at("/stop", f"stop must lie between start ({start}) and {MAX_STEP}")
         steps = range(start, stop, stride)

@@ -21,7 +21,7 @@ from app.control.verification import Committed, DerivedOf, committed_crc, derive
 from app.control.workers import heard, heard_of
 from app.errors import HistoryBehind, Invalid, LockstepError
 from app.store import Reader, RunRow, Segment, Transaction, WorkerRow
-from schemas.base import Floats
+from schemas.base import MAX_STEP, Floats
 from schemas.runs import Applied, Derived, Window, WindowRequest
 
 TRIES = 3  # to work out a gap outside the lock
@@ -206,10 +206,11 @@ def _extended(
         return run, [], curve
     run = replace(run, lead=lead)
     tx.update_run(run.id, lead=lead)
-    curve, dropped = settled(curve or control.cache.curve(tx, run), run.horizon, at + lead)
+    end = min(at + lead, MAX_STEP)
+    curve, dropped = settled(curve or control.cache.curve(tx, run), run.horizon, end)
     if dropped:
         run = outages.drop(tx, run, dropped)
-    run, fresh = commit(tx, run, curve, list(planned(curve, run.attempt, run.horizon, at + lead)))
+    run, fresh = commit(tx, run, curve, list(planned(curve, run.attempt, run.horizon, end)))
     if ran_away(run.horizon, [at, *(worker.step for worker in others)], lead):
         _raise_runaway(tx, run, request.worker)
     return run, fresh, curve

@@ -69,7 +69,7 @@ def lower(spec: Spec, pointer: str = "", scalar: Scalar = np.float64, budget: Bu
         _check(spec, pointer)
         inner = np.float32 if isinstance(spec, native.Float32) else scalar
         spec = map_children(spec, lambda child, at: visit(child, at, inner), pointer)
-        return _warmup(spec, scalar) if isinstance(spec, Warmup) else spec
+        return _warmup(spec, pointer, scalar) if isinstance(spec, Warmup) else spec
 
     return visit(spec, pointer, scalar)
 
@@ -128,10 +128,16 @@ def _sentence(error: Exception) -> str:
     return f"these parameters make no number: {error}" if isinstance(error, ArithmeticError) else str(error)
 
 
-def _warmup(spec: Warmup, scalar: Scalar) -> Spec:
+def _warmup(spec: Warmup, pointer: str, scalar: Scalar) -> Spec:
     """A warm-up leads to what follows it, so only now, when that is native, is its end known."""
     with np.errstate(all="ignore"):
         end = float(build(spec.then, scalar)(np.zeros(1, scalar))[0])
+    above_0 = spec.shape == "exponential"
+    if above_0 and spec.start <= 0:
+        raise Invalid.at(f"{pointer}/start", f"an exponential warm-up needs a `start` above 0; it is {spec.start}")
+    if not np.isfinite(end) or (above_0 and end <= 0):
+        needed = "a number above 0" if above_0 else "a number"
+        raise Invalid.at(f"{pointer}/then", f"the warm-up has to lead to {needed}, and `then` begins with {end}")
     return sequence((ramp(spec.start, end, spec.steps, spec.shape), spec.steps), (spec.then, None))
 
 

@@ -121,6 +121,8 @@ class Clock(Curve):
     def joins(self, low: float, high: float) -> Iterator[float]:
         if low < self.start <= high:
             yield float(self.start)
+        if not self.held and self.start == self.to:  # in float32 two times may be one: it jumps there
+            return
         pace = 1.0 if self.held else (float(self.end) - float(self.at)) / (float(self.to) - float(self.start))
         zero = float(self.start) - float(self.at) / pace if pace else np.inf  # it reads 0 on one side of this
         if low < zero <= high and not (self.held and zero > self.start):

@@ -101,8 +101,10 @@ class Reader:
             query = query.where(runs.c.status == status)
         if after is not None:
             query = query.where(runs.c.id < after)
+        each = func.json_each_text if self._connection.dialect.name == "postgresql" else func.json_each
         for key, value in labels.items():
-            query = query.where(runs.c.labels[key].as_string() == value)
+            label = each(runs.c.labels).table_valued("key", "value")  # a path to the key has no way to quote a quote
+            query = query.where(exists().where(label.c.key == key, label.c.value == value))
         return [RunRow(*row) for row in self._connection.execute(query)]
 
     def attempts(self, run_id: int) -> list[AttemptRow]:

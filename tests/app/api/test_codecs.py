@@ -6,7 +6,7 @@ from array import array
 
 import pytest
 
-from app.api.codecs import OCTETS, response
+from app.api.codecs import OCTETS, json_response, response
 from schemas.runs import Derived, RunValues, Window
 
 WINDOW = Window.model_construct(
@@ -55,6 +55,24 @@ def test_its_values_are_bytes_track_after_track_and_the_rest_are_headers(accept:
         "lockstep-tracks": "lr,wd",
         "lockstep-more": "x",
     }
+
+
+def test_what_is_too_long_for_a_header_follows_the_values() -> None:
+    many = {f"layer-{index}/lr": Derived(of="lr", times=1 / (index + 1)) for index in range(1500)}
+    window = WINDOW.model_copy(update={"derived": many})
+    answer = response(window, OCTETS)
+    length = int(answer.headers["lockstep-rest"])
+    rest = json.loads(bytes(answer.body)[-length:])
+    assert rest == {"derived": {name: {"of": "lr", "times": one.times} for name, one in many.items()}}
+    assert struct.unpack("<4d", bytes(answer.body)[:-length]) == (0.5, 0.25, 0.1, 0.1)
+    assert "lockstep-derived" not in answer.headers
+    assert sum(len(name) + len(text) for name, text in answer.raw_headers) < 8192
+
+
+def test_json_ends_its_line() -> None:
+    for answer in (response(WINDOW), json_response({"a": 1}), json_response(b"{}")):
+        assert bytes(answer.body).endswith(b"}\n")
+        assert answer.headers["content-length"] == str(len(answer.body))
 
 
 def test_a_gap_in_a_curve_is_null_in_json_and_nan_in_bytes() -> None:

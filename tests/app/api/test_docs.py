@@ -16,6 +16,12 @@ def test_the_docs_need_nothing_from_outside(http: TestClient) -> None:
     assert "5." in http.get("/assets/swagger-ui/swagger-ui-bundle.js").text[:200_000]
 
 
+def test_the_root_leads_to_the_docs(http: TestClient) -> None:
+    answer = http.get("/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+    assert http.get("/").headers["content-type"].startswith("text/html")
+
+
 def test_the_openapi_document_has_every_call_with_its_problems(http: TestClient) -> None:
     document = http.get("/openapi.json").json()
     paths = {(path, method) for path, item in document["paths"].items() for method in item}

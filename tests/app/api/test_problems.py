@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
+from starlette.testclient import TestClient
 
 from app.api.problems import MOST_ERRORS, MOST_MADE, answer, invalid, refused
 from app.errors import DataLost, Invalid, Unavailable
@@ -70,6 +71,35 @@ def test_what_is_unavailable_is_in_the_log_with_its_reason(
 def test_no_suggestion_is_looked_for_where_a_name_is_like_none() -> None:
     error = invalid([unknown("step" * 100)], {"step" * 100: 1}, Evaluate)
     assert "did you mean" not in error.errors[0][1]
+
+
+def test_a_path_says_all_its_methods_and_is_no_value_of_a_parameter(http: TestClient) -> None:
+    for method, path, allowed in [
+        ("DELETE", "/v1/runs", "GET, POST"),
+        ("PUT", "/v1/runs/a", "GET, PATCH"),
+        ("DELETE", "/v1/runs/a/revisions", "GET, POST"),
+        ("GET", "/v1/runs/a/windows", "POST"),
+        ("GET", "/v1/runs/a/revisions/preview", "POST"),
+        ("GET", "/v1/schedules/evaluate", "POST"),
+        ("PATCH", "/v1/schedules/plot", "POST"),
+        ("POST", "/v1/schedules/ramp", "GET"),
+        ("POST", "/healthz", "GET"),
+    ]:
+        refused = http.request(method, path)
+        assert (refused.status_code, refused.headers.get("allow")) == (405, allowed), path
+        assert refused.json()["detail"] == f"{method} is not a method of {path}"
+    assert http.get("/v1/schedules/plots").status_code == 404
+
+
+def test_an_error_beside_the_body_is_at_its_name(http: TestClient) -> None:
+    http.post("/v1/runs", json={"run": "a", "plan": {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}})
+    hold = {"action": {"kind": "hold"}}
+    header = http.post("/v1/runs/a/revisions", json=hold, headers={"if-match": "one"}).json()["errors"]
+    assert header == [{"pointer": "/if-match", "detail": 'this is the number of a revision in quotes, such as "7"'}]
+    query = http.post("/v1/runs/a/revisions/preview", params={"points": 1}, json=hold).json()["errors"]
+    assert [error["pointer"] for error in query] == ["/points"]
+    path = http.post("/v1/runs/a%00/revisions", json=hold).json()["errors"]
+    assert path == [{"pointer": "/run", "detail": "a text may hold any character but NUL (U+0000)"}]
 
 
 def test_an_answer_is_short_whatever_was_sent() -> None:

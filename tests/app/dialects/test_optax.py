@@ -29,6 +29,10 @@ VALUES: list[tuple[Json, dict[int, float]]] = [
     (spec("linear_schedule", **DOWN, transition_steps=0), {0: 0.1, FAR: 0.1}),
     (spec("linear_schedule", **DOWN, transition_steps=10, transition_begin=5), {0: 0.1, 5: 0.1, 10: 0.05, 15: 0.0}),
     (spec("linear_schedule", **DOWN, transition_steps=10, transition_begin=-5), {0: 0.1, 5: 0.05}),
+    (
+        spec("exponential_decay", init_value=1.0, transition_steps=100, decay_rate=0.5, transition_begin=2**25),
+        {0: 1.0, 2**25: 1.0, 2**25 + 100: 0.5, 2**25 + 200: 0.25},
+    ),
     (spec("polynomial_schedule", **DOWN, power=2, transition_steps=10), {0: 0.1, 5: 0.025, 10: 0.0}),
     (spec("polynomial_schedule", **DOWN, power=0, transition_steps=10), {0: 0.1, 10: 0.1}),
     (spec("polynomial_schedule", **DOWN, power=2, transition_steps=-3), {0: 0.1, 10: 0.1}),

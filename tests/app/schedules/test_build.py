@@ -184,6 +184,13 @@ def test_float32_rounds_every_operation() -> None:
         ({"kind": "piecewise", "boundaries": [5, 1], "values": [1.0, 2.0, 3.0]}, "", "must not decrease"),
         ({"kind": "range_test", "start": 0.0, "end": 1.0, "steps": 5}, "", "above 0"),
         ({"kind": "cyclic", "low": 0.0, "high": 1.0, "up_steps": 0}, "", "duration"),
+        ({"kind": "warmup", "steps": 9, "shape": "exponential", "then": SAW}, "/start", "needs a `start` above 0"),
+        (
+            {"kind": "warmup", "steps": 9, "shape": "exponential", "start": 0.1, "then": SAW},
+            "/then",
+            "a number above 0, and `then` begins with 0.0",
+        ),
+        ({"kind": "warmup", "steps": 9, "then": {"kind": "formula", "expression": "1/step"}}, "/then", "with inf"),
     ],
     ids=lambda case: str(case)[:60],
 )

@@ -105,3 +105,23 @@ def test_directions(schedule: Any, direction: str | None) -> None:
     cyclic = {"kind": "cyclic", "low": 0.0, "high": 1.0, "up_steps": 5}
     _, compiled = explained(schedule if isinstance(schedule, dict) else cyclic)
     assert summary(compiled.values("lr", 0, 50), 0, 1)["monotonic"] == direction
+
+
+@pytest.mark.parametrize("begin", [2**24, 2**52, 2**53 - 1])
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"kind": "optax.linear_schedule", "init_value": 0.1, "end_value": 0.0, "transition_steps": 10},
+        {"kind": "optax.exponential_decay", "init_value": 0.1, "decay_rate": 0.5, "transition_steps": 10},
+    ],
+    ids=lambda spec: spec["kind"],
+)
+def test_what_begins_later_than_float32_can_tell_steps_apart(late: dict[str, Any], begin: int) -> None:
+    pieces, _ = explained({**late, "transition_begin": begin})
+    assert {piece["start_value"] for piece in pieces} == {float(np.float32(0.1))}
+
+
+def test_in_float32_two_times_of_a_clock_may_be_one() -> None:
+    ramp = {"kind": "ramp", "start": 0.1, "end": 0.0, "steps": 100}
+    pieces, _ = explained({"kind": "float32", "of": {"kind": "clock", "of": ramp, "from": 2**30, "to": 2**30 + 1}})
+    assert {piece["start_value"] for piece in pieces} == {float(np.float32(0.1))}
