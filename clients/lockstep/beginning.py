@@ -68,7 +68,8 @@ class Beginning:
             raise Misused(f"Unknown arguments {', '.join(unknown)}; there are {', '.join(Options.__annotations__)}.")
         given = DEFAULTS | {name: value for name, value in options.items() if value is not None}
         self.run = identity.run_name(run)
-        self.worker: str = given.get("worker") or identity.worker_name(identity.rank() if rank is None else rank)
+        self._rank = identity.rank() if rank is None else rank
+        self.worker: str = given.get("worker") or identity.worker_name(self._rank)
         self.policy: str = given.get("policy") or (WAIT if (ranks or identity.ranks()) > 1 else FOLLOW)
         if self.policy not in POLICIES:
             raise Misused(f"An outage policy is one of {', '.join(POLICIES)}, not {self.policy!r}.")
@@ -99,6 +100,7 @@ class Beginning:
             url=client.url,
             policy=self.policy,
             keep_steps=0 if cache is None else PAST_STEPS,
+            first=self._rank == 0,
             **{name: self._given[name] for name in DEFAULTS},
         )
         jitter = random.Random().random  # of its own: the training's random numbers must not depend on the network

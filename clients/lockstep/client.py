@@ -164,9 +164,10 @@ class Client:
         body = _given(action=as_document(action), from_step=from_step, reason=reason)
         return self._transport.json("POST", _path(run, "/revisions/preview"), body=body)
 
-    def revisions(self, run: str, *, plan: bool = False) -> list[Answer]:
-        """The history, ascending, all pages; with the plans where `plan` is true."""
-        return self._pages(_path(run, "/revisions"), {"plan": "true"} if plan else {})
+    def revisions(self, run: str, *, plan: bool = False, after: int = 0, timeout: float | None = None) -> list[Answer]:
+        """The history after a number, ascending, all pages; with the plans where `plan` is true."""
+        params = {"plan": "true" if plan else None, "cursor": after or None}
+        return self._pages(_path(run, "/revisions"), params, timeout)
 
     def revision(self, run: str, number: int) -> Answer:
         """One revision in full, with the plan from its `from_step` on."""
@@ -208,15 +209,14 @@ class Client:
         with_key = dict(headers or {}) | {"idempotency-key": key or str(uuid.uuid4())}
         return self._transport.json(method, path, body=body, headers=with_key)
 
-    def _pages(self, path: str, params: Mapping[str, Any]) -> list[Answer]:
+    def _pages(self, path: str, params: Mapping[str, Any], timeout: float | None = None) -> list[Answer]:
         items: list[Answer] = []
-        cursor: Any = None
         while True:
-            page = self._transport.json("GET", path, params={**params, "cursor": cursor})
+            page = self._transport.json("GET", path, params=params, timeout=timeout)
             items += page.get("items", [])
-            cursor = page.get("next_cursor")
-            if not cursor:
+            if not (cursor := page.get("next_cursor")):
                 return items
+            params = {**params, "cursor": cursor}
 
 
 def as_document(value: Document) -> dict[str, Any]:

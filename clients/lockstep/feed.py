@@ -1,5 +1,6 @@
 """`Feed`: the thread and the lock around a `Prefetcher`; it sleeps, sends, hands the answers in and writes the file."""
 
+import contextlib
 import logging
 import math
 import threading
@@ -11,9 +12,10 @@ from lockstep.cache import Cache
 from lockstep.calls import Ask, Call, Create
 from lockstep.client import Client
 from lockstep.errors import LockstepError, Unavailable
+from lockstep.journal import audible
 from lockstep.mailbox import Report
 from lockstep.place import Place
-from lockstep.prefetcher import Prefetcher
+from lockstep.prefetcher import GOODBYE_SECONDS, Prefetcher
 from lockstep.report import Record
 from lockstep.states import State
 from lockstep.tail import parse_tail
@@ -52,6 +54,7 @@ class Feed:
             self._record = record
             self.prefetcher.move(place, at, attempt=attempt, kept=kept)
             if self._thread is None:  # it holds the feed and its record, never who follows: that can be collected
+                audible()
                 self._thread = threading.Thread(target=self._work, name=f"lockstep-{place.run}", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -64,9 +67,10 @@ class Feed:
             while True:
                 now = time.monotonic()
                 window = self.prefetcher.take(step, now)
+                if window is None or self.prefetcher.journal.notes:
+                    self._changed.notify_all()
                 if window is not None or now >= deadline:
                     return window
-                self._changed.notify_all()
                 self._changed.wait(min(deadline - now, 0.1))
 
     def take(self, step: int, pace: float | None) -> Window:
@@ -128,9 +132,12 @@ class Feed:
                     call = self.prefetcher.next(now, self._record.position(), self._record.report)
                     if self.prefetcher.state is State.LEFT:
                         break
-                    if isinstance(call, float):
+                    if isinstance(call, float) and not self.prefetcher.journal.notes:
                         self._changed.wait(None if call == math.inf else call - now)
                         continue
+                if isinstance(call, float):
+                    self._write()
+                    continue
                 try:
                     answer = self._send(call)
                 except LockstepError as error:
@@ -169,9 +176,27 @@ class Feed:
             self.prefetcher.failed(call, error, time.monotonic())
             self._changed.notify_all()
 
+    def _write(self) -> None:
+        """Write down what is noted, with what the service says of its revisions, as long as it answers."""
+        with self._changed:
+            notes, away = list(self.prefetcher.journal.notes), self.prefetcher.outage.failures > 0
+            self.prefetcher.journal.notes.clear()
+        terms = self.prefetcher.terms
+        notes = [note for note in notes if terms.first or note.level > logging.INFO]
+        lines = [note.text(()) for note in notes]
+        if not away and (wanted := [note.revision for note in notes if note.revision]):
+            with contextlib.suppress(Exception):  # without an answer that makes sense the lines say less
+                revisions = self._client.revisions(terms.run, after=min(wanted) - 1, timeout=GOODBYE_SECONDS)
+                lines = [note.text(revisions) for note in notes]
+        for note, line in zip(notes, lines, strict=True):
+            logger.log(note.level, line)
+
     def _end(self) -> None:
         with self._changed:
             self.prefetcher.forget()
+            if self.prefetcher.held.last is not None:
+                self.prefetcher.journal.left(self._record.position(), self.prefetcher.known.verified)
             self._changed.notify_all()
+        self._write()
         self._client.close()
         lifetime.ended(self)

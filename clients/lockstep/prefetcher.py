@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from lockstep.calls import Ask, Call, Create, FetchTail
 from lockstep.errors import AttemptSuperseded, LockstepError, NoValue, Refused, Unavailable
+from lockstep.journal import Journal
 from lockstep.mailbox import Mailbox, Report
-from lockstep.outage import FOLLOW, FREEZE, RAISE, STAND_IN, Outage, decide, episode, stand_in
+from lockstep.outage import FOLLOW, FREEZE, RAISE, STAND_IN, WAIT, Outage, decide, episode, stand_in
 from lockstep.place import Known, Place
 from lockstep.states import TRANSITIONS, Event, State
 from lockstep.tail import outdated, tail_steps
@@ -43,6 +44,7 @@ class Terms(NamedTuple):
     wait_seconds: float
     timeout: float
     keep_steps: int = 0  # of values used already, for a file
+    first: bool = True  # of its job's ranks: the one whose log says what is the same for all of them
 
 
 class Prefetcher:
@@ -52,6 +54,7 @@ class Prefetcher:
         self.terms = terms
         self.state = State.JOINING
         self.trigger = 0  # the step at which the next request is due
+        self.journal = Journal(terms.run, terms.url)
         self.held, self.outage, self.known, self.mailbox = Held(0, terms.keep_steps), Outage(), Known(), Mailbox()
         self._jitter, self._create = jitter, create
         self._step_seconds: float | None = None
@@ -77,6 +80,7 @@ class Prefetcher:
         self.mailbox = Mailbox()
         self.outage.tail = kept.tail
         self._restart(place.step)
+        self.journal.moved()
         known = kept.outage if kept.outage is not None and kept.outage.start <= place.step else None
         self.outage.episode = place.outage or known
 
@@ -91,6 +95,7 @@ class Prefetcher:
             if not self._without(now):
                 return None
         self.outage.short_since = None
+        self.journal.used(self.held.windows[0], step)
         return self.held.windows[0]
 
     def pace(self, step_seconds: float | None) -> None:
@@ -245,11 +250,10 @@ class Prefetcher:
         verified = self.known.verified
         self.known.learn(self.terms.run, answer)
         self.mailbox.answered(body.get("group", []), answer.group)
-        if outage.failures and held.last is not None:
-            logger.info("The service is back: run %s, step %d.", self.terms.run, body["step"])
         outage.over()
-        if "fallback" in body:
+        if told := body.get("fallback"):
             outage.told(body["step"], held.end)
+            self.journal.back(told["start"], body["step"], told["policy"])
         self._stored = ()
         if fresh:
             held.append(answer.window)
@@ -282,6 +286,9 @@ class Prefetcher:
             pass  # the next request says so
         else:
             self.outage.failed(error, call.sent, now, self._jitter(), self.terms.timeout)
+            if self.outage.short_since is not None and (joining or self.terms.policy == WAIT):
+                most = self.terms.start_seconds if joining else self.terms.wait_seconds
+                self.journal.waits(self.held.end, now, now - self.outage.short_since, most, error)
             if isinstance(error, Refused) and (error.final or joining):
                 self._enter(Event.REFUSED)
                 return
@@ -333,7 +340,9 @@ class Prefetcher:
         elif what == RAISE:
             outage.short_since = None  # who asks again waits again
             reason = str(error) if error else f"{terms.url} has not answered yet."
-            raise NoValue(self._advice(waited, reason)) from error
+            advice = self._advice(waited, reason)
+            logger.error("%s", advice)  # above the traceback, which has no room for what led to the error below us
+            raise NoValue(advice) from None
         return what == STAND_IN
 
     def _advice(self, waited: float, reason: str) -> str:
@@ -355,10 +364,7 @@ class Prefetcher:
         assert last is not None  # there is something to go on from
         if outage.episode is None:
             outage.episode = episode(policy, last, outage.tail)
-            logger.warning(
-                "No committed value of run %s from step %d on (%s); going on by policy %r.",
-                self.terms.run, last.stop, outage.error or "no answer", policy,
-            )  # fmt: skip
+            self.journal.alone(last.stop, policy, outage.error or "no answer")
         self.held.append(stand_in(policy, last, outage.tail, self._stand_in_steps()))
         self._weigh()
 
