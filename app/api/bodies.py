@@ -8,7 +8,7 @@ from fastapi import Body, Depends, Request
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.problems import refused
+from app.validation import refused
 from schemas.base import Model
 
 SMALL = 2**16  # bytes that are read in the time that a thread takes to begin

@@ -10,9 +10,9 @@ from app.api.bodies import SMALL
 from app.api.codecs import OCTETS, response
 from app.api.dependencies import Controlled
 from app.api.docs import PLACE
-from app.api.problems import refused
 from app.control import windows
 from app.control.context import Control
+from app.validation import refused
 from schemas.base import Text
 from schemas.runs import Window, WindowRequest
 

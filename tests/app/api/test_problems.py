@@ -1,61 +1,14 @@
 """Problem documents: what one may cost, however much is wrong with a request, and however long."""
 
 import json
-from typing import Any
 
 import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from app.api.problems import MOST_ERRORS, MOST_MADE, answer, invalid, refused
+from app.api.problems import answer
 from app.errors import DataLost, Invalid, Unavailable
-from schemas.evaluate import Evaluate
-
-
-def unknown(name: str) -> dict[str, Any]:
-    """An error as pydantic gives it."""
-    return {"type": "extra_forbidden", "loc": ("body", name), "msg": "", "input": 1}
-
-
-def test_only_so_many_errors_are_looked_at_as_are_shown() -> None:
-    wrong = [unknown(f"stepz{index}") for index in range(MOST_ERRORS)]
-    untouched: list[dict[str, Any]] = [{}] * 100_000  # whatever reads one of these fails
-    error = invalid([*wrong, *untouched], {name["loc"][1]: 1 for name in wrong}, Evaluate)
-    assert [pointer for pointer, _ in error.errors] == [f"/stepz{index}" for index in range(MOST_ERRORS)]
-    assert "(and 100049 more)" in error.detail
-    assert "did you mean 'step" in error.errors[0][1]
-
-
-class Mistakes:
-    """As pydantic refuses: it tells how many there are, and makes all of them or none."""
-
-    def __init__(self, count: int) -> None:
-        self.count, self.made = count, 0
-
-    def error_count(self) -> int:
-        return self.count
-
-    def errors(self, include_url: bool) -> list[dict[str, Any]]:
-        self.made += self.count
-        return [unknown(f"stepz{index}") for index in range(self.count)]
-
-
-@pytest.mark.parametrize(("count", "made"), [(MOST_MADE, MOST_MADE), (MOST_MADE + 1, 0), (10**9, 0)])
-def test_of_too_many_errors_none_is_made(count: int, made: int) -> None:
-    mistakes: Any = Mistakes(count)
-    data = {"step": 1} | {f"stepz{index}": 1 for index in range(MOST_MADE)}
-    error = refused(mistakes, data, Evaluate)
-    assert mistakes.made == made
-    assert error.errors == invalid([unknown(f"stepz{index}") for index in range(50)], data, Evaluate).errors
-    assert f"(and {count - 1} more)" in error.detail
-
-
-@pytest.mark.parametrize("data", [{"steps": ["x"] * 10}, [1], None])
-def test_too_many_errors_that_are_not_at_the_top_are_counted(data: Any) -> None:
-    mistakes: Any = Mistakes(10**6)
-    error = refused(mistakes, data, Evaluate)
-    assert error.errors == [("", "there are too many mistakes to name them")]
-    assert error.detail == "the request: there are too many mistakes to name them (and 999999 more)"
+from app.validation import MOST_ERRORS
 
 
 @pytest.mark.parametrize("kind", [Unavailable, DataLost])
@@ -66,11 +19,6 @@ def test_what_is_unavailable_is_in_the_log_with_its_reason(
     assert answer(kind("the disk is full"), Request(asked)).status_code == 503
     (record,) = caplog.records
     assert record.getMessage() == "POST '/v1/runs/a\\n/finish': 503, the disk is full"
-
-
-def test_no_suggestion_is_looked_for_where_a_name_is_like_none() -> None:
-    error = invalid([unknown("step" * 100)], {"step" * 100: 1}, Evaluate)
-    assert "did you mean" not in error.errors[0][1]
 
 
 def test_a_path_says_all_its_methods_and_is_no_value_of_a_parameter(http: TestClient) -> None:
