@@ -13,6 +13,7 @@ import app.dialects  # noqa: F401 - the libraries' kinds
 from app.control.importing import imported
 from app.schedules import resolve
 from app.schedules.catalogue import catalogue, run_example
+from docs import readers
 from docs.svg import Frame, picture
 from schemas.importing import Import
 from schemas.plans import Plan
@@ -55,6 +56,7 @@ def files() -> Iterator[tuple[Path, str]]:
     entries = sorted(catalogue().values(), key=_order)
     libraries = {name: list(group) for name, group in groupby(entries, key=_library)}
     yield FOLDER / "README.md", index(libraries)
+    yield FOLDER / "files.md", f"{WRITTEN}\n\n{readers.page()}"
     for library, members in libraries.items():
         yield FOLDER / f"{library}.md", page(library, members)
         for entry in members:
@@ -143,10 +145,10 @@ def _import() -> str:
     answer = imported(Import(config=STATE))
     return f"""## Import
 
-`POST /v1/schedules/import` takes, as `config`, the `state_dict()` of a torch scheduler (with the optimizer's as
-`optimizer` for a OneCycleLR), the JSON of Hugging Face's `TrainingArguments`, a DeepSpeed configuration, or Keras's
-`get_config()`. The answer has a `schedule`, or a `plan` where there are several tracks, what was `read` and `ignored`
-of the configuration, and `warnings`, such as a rate in the state that the schedule does not give.
+`POST /v1/schedules/import` takes what a library or its training script wrote: as `config`, an object, or as `text`, the
+JSON, TOML or YAML that it is. [Whose files are read](files.md), and which of their fields, has a page of its own. The
+answer has a `schedule`, or a `plan` where there are several tracks, what was `read` and `ignored` of the configuration,
+and `warnings`, such as a rate in a state that the schedule does not give.
 
 {_becomes({"config": STATE}, answer)}"""
 

@@ -1,6 +1,6 @@
 """Import: what people have from a library, turned into a schedule or a plan."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,13 +9,19 @@ from schemas.bounds import check_size
 
 
 class Import(Model):
-    """A configuration as a library writes it, and what it does not say itself."""
+    """A configuration as a library writes it, as an object or as a text, and what it does not say itself."""
 
-    config: dict[str, Any]
-    """torch: a scheduler's `state_dict()`; transformers: the JSON of `TrainingArguments`; deepspeed: its config file;
-    keras: `get_config()` of a schedule or an optimizer, or `keras.optimizers.schedules.serialize(schedule)`."""
+    config: dict[str, Any] | None = None
+    """The configuration: a scheduler's `state_dict()`, the arguments of a training script, a file's content. Which
+    libraries' are read stands in the documentation, under files."""
+    text: Annotated[Text, Field(max_length=1_000_000)] | None = None
+    """Instead of `config`, the file as it is; pointers into it begin with /text."""
+    format: Literal["json", "toml", "yaml"] | None = None
+    """What the text is written in; found out where absent."""
     library: Annotated[Text, Field(max_length=100)] | None = None
     """Whose it is; found out from its fields where absent."""
+    deepspeed: dict[str, Any] | None = None
+    """transformers, axolotl: the DeepSpeed configuration that goes with it, `"auto"` and all."""
     optimizer: dict[str, Any] | None = None
     """torch: the optimizer's `state_dict()`, which keeps some of a scheduler's rates."""
     base_lr: float | None = None
@@ -29,6 +35,14 @@ class Import(Model):
     @classmethod
     def _small_enough(cls, data: Any) -> Any:
         return check_size(data)
+
+    @model_validator(mode="after")
+    def _one_file(self) -> "Import":
+        if (self.config is None) == (self.text is None):
+            raise ValueError("give the configuration as `config`, or as `text`")
+        if self.format is not None and self.text is None:
+            raise ValueError("`format` goes with `text`")
+        return self
 
 
 class Imported(Model):

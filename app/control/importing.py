@@ -1,32 +1,60 @@
 """Use case: turn what a library wrote about its scheduler into a schedule or a plan, and check it against itself."""
 
+import re
+from collections.abc import Mapping
+from itertools import groupby
+from math import ceil
 from typing import Any
 
 from pydantic import ValidationError
 
 from app.errors import Invalid
 from app.reading import Fields, Found, Given, Notes, reader_of
-from app.schedules import compile_plan
+from app.schedules import CompiledPlan, compile_plan
 from app.schedules.compiled import follows_metric
+from app.texts import line_of, parsed
+from app.validation import invalid
 from schemas.importing import Import
 from schemas.plans import Plan
 
 CLOSE = 1e-6  # a float32 library rounds; anything beyond is another rate
+MAX_EPOCHS = 10_000
+QUOTED = re.compile(r"`(\w+)`")
 
 
 def imported(request: Import) -> dict[str, Any]:
     """The schedule, or the plan of several tracks, that a configuration describes, with what was read and ignored.
 
-    Raises `Invalid` at the field that is missing, wrong, or holds what no schedule can say.
+    Raises `Invalid` at the field that is missing, wrong, unknown where it could decide the rate, or holds what no
+    schedule can say: by its own name, and for a text with its line where that is clear.
     """
-    library, reader = reader_of(request.config, request.library)
+    if request.text is None:
+        return _imported(request, request.config or {}, "/config")
+    try:
+        return _imported(request, parsed(request.text, request.format), "/text")
+    except Invalid as error:
+        raise Invalid(
+            _lined(request.text, *error.errors[0]) if error.errors else error.detail,
+            errors=[(pointer, _lined(request.text, pointer, detail)) for pointer, detail in error.errors],
+            **error.members,
+        ) from error
+
+
+def _imported(request: Import, config: Mapping[str, Any], base: str) -> dict[str, Any]:
+    library, reader = reader_of(config, request.library, base)
     notes = Notes()
-    given = Given(request.base_lr, request.total_steps, request.steps_per_epoch, request.optimizer)
-    found = reader.read(Fields(request.config, "/config", notes), given)
-    plan = _plan(found, notes)
-    _compare(plan, found, notes)
+    given = Given(request.base_lr, request.total_steps, request.steps_per_epoch, request.optimizer, request.deepspeed)
+    fields = Fields(config, base, notes)
+    found = reader.read(fields, given)
+    fields.settle(reader.ignored, reader.refused, reader.fields)
+    if request.deepspeed is not None and not any(note.pointer.startswith("/deepspeed/") for note in notes.read):
+        raise Invalid.at("/deepspeed", f"a configuration of {library} is not read together with DeepSpeed's")
+    plan, compiled = _plan(found, notes, base)
+    _compare(plan, compiled, found, notes, base)
+    if found.epochs is not None:
+        plan = _per_epoch(plan, compiled, found.epochs, given)
     tracks = plan.to_json()["tracks"]
-    answer = {"plan": {"tracks": tracks}} if len(tracks) > 1 else {"schedule": tracks["lr"]}
+    answer = {"schedule": tracks["lr"]} if set(tracks) == {"lr"} else {"plan": {"tracks": tracks}}
     return {
         **answer,
         "library": library,
@@ -35,32 +63,70 @@ def imported(request: Import) -> dict[str, Any]:
     }
 
 
-def _plan(found: Found, notes: Notes) -> Plan:
+def _plan(found: Found, notes: Notes, base: str) -> tuple[Plan, CompiledPlan]:
     """The tracks as a plan that makes curves; errors point at the field that the parameter was read from."""
-    places = {note.pointer.rpartition("/")[2]: note.pointer for note in reversed(notes.read)}
+    body = {"tracks": dict(found.tracks)}
     try:
-        plan = Plan.model_validate({"tracks": dict(found.tracks)})
+        plan = Plan.model_validate(body)
+        return plan, compile_plan(plan)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        names = [str(part) for part in first["loc"]]
-        pointer = next((places[name] for name in reversed(names) if name in places), "/config")
-        raise Invalid.at(pointer, f"{names[-1]}: {first['msg']}") from error
-    try:
-        compile_plan(plan)
+        wrong = invalid(error.errors(include_url=False), body, Plan)
     except Invalid as error:
-        raise Invalid.at("/config", error.detail) from error
-    return plan
+        wrong = error
+    read = {note.pointer.rpartition("/")[2]: note.pointer for note in reversed(notes.read)}
+    errors = [_in_the_file(*one, found.names, read, base) for one in wrong.errors or [("", wrong.detail)]]
+    raise Invalid(errors[0][1], errors=errors)
 
 
-def _compare(plan: Plan, found: Found, notes: Notes) -> None:
+def _in_the_file(
+    pointer: str, detail: str, names: Mapping[str, str], read: Mapping[str, str], base: str
+) -> tuple[str, str]:
+    """An error at a parameter of a spec, as one at the field that it was read from, by the field's name."""
+    parts, places = pointer.split("/"), {**read, **names}
+    own = parts[3:]  # after the name of the track
+    inner = [index for known in (names, read) for index in reversed(range(len(own))) if own[index] in known]
+    named = [name for name in QUOTED.findall(detail) if name in places]
+    at = base
+    if inner:
+        at = "/".join([places[own[inner[0]]], *own[inner[0] + 1 :]])
+    elif named:
+        at = places[named[0]]
+    detail = QUOTED.sub(lambda found: f"`{places.get(found[1], found[1]).rpartition('/')[2]}`", detail)
+    if own and not QUOTED.search(detail):
+        detail = f"{places.get(own[-1], own[-1]).rpartition('/')[2]}: {detail}"
+    return at, detail
+
+
+def _per_epoch(plan: Plan, compiled: CompiledPlan, epochs: float, given: Given) -> Plan:
+    """The plan in steps, of one that counts epochs and changes between them only: a level for each epoch."""
+    if follows_metric(plan):
+        raise Invalid.at("/library", "a schedule that follows a metric counts reports, not steps: give its kind itself")
+    count = ceil(epochs)
+    if count > MAX_EPOCHS:
+        raise Invalid.at("/steps_per_epoch", f"more than {MAX_EPOCHS:,} epochs are too many levels")
+    length = given.steps(1, "the rate changes from epoch to epoch")
+    tracks = {}
+    for name in plan.tracks:
+        levels = enumerate(compiled.at(name, [*range(count + 1)]).tolist())
+        knots = [next(same) for _, same in groupby(levels, key=lambda level: level[1])]
+        tracks[name] = {"kind": "interpolate", "points": [[epoch * length, value] for epoch, value in knots]}
+    return Plan.model_validate({"tracks": tracks})
+
+
+def _compare(plan: Plan, compiled: CompiledPlan, found: Found, notes: Notes, base: str) -> None:
     """Warn where the rate that the configuration itself gives for its step is another."""
     if found.step is None or found.rate is None or follows_metric(plan):
         return
-    value = float(compile_plan(plan).at("lr", [found.step])[0])
+    value = float(compiled.at("lr", [found.step])[0])
     if abs(value - found.rate) > CLOSE * max(abs(value), abs(found.rate)):
         notes.warn(
             "other-rate",
             f"The configuration's own rate at step {found.step} is {found.rate!r}, this schedule's is {value!r}: the "
             "rate was changed from outside, or the schedule was stepped otherwise.",
-            "/config/_last_lr",
+            f"{base}/_last_lr",
         )
+
+
+def _lined(text: str, pointer: str, detail: str) -> str:
+    line = line_of(text, pointer.rpartition("/")[2]) if pointer.startswith("/text/") else None
+    return detail if line is None else f"line {line}: {detail}"

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from app.reading import READERS
 from app.schedules.catalogue import catalogue
 from docs import pages
 from docs.__main__ import files
@@ -38,6 +39,15 @@ def test_every_kind_has_a_section_a_picture_and_a_place_in_the_index(made: dict[
         assert shapes.count(f"[{kind}](") == 1
         for alias in entry["aliases"]:
             assert re.search(rf"^- {re.escape(alias)}: .*\[{re.escape(kind)}\]\(", index, re.MULTILINE), alias
+
+
+def test_every_reader_has_a_row_and_a_section_with_all_that_it_knows(made: dict[Path, str]) -> None:
+    page = made[pages.FOLDER / "files.md"]
+    for name, reader in READERS.items():
+        assert f"| [{name}](#{name}) | {reader.source} | {reader.checked} |" in page
+        section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        for field in (*reader.fields, *reader.ignored, *reader.refused):
+            assert f"`{field}`" in section, (name, field)
 
 
 def test_links_and_pictures_lead_somewhere(made: dict[Path, str]) -> None:

@@ -17,18 +17,25 @@ PLAIN = {  # the field that only this one has -> kind, and its parameters
     "factor": ("torch.ConstantLR", ("factor", "total_iters")),
     "gamma": ("torch.ExponentialLR", ("gamma",)),  # after all the others that have one
 }
+PLATEAU = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
+KEPT = ("best", "num_bad_epochs", "cooldown_counter")  # what a plateau has come to, beside the rate
 WHY = {
     "T_i": "follows from the step",
     "T_cur": "follows from the step",
     "mode_worse": "follows from `mode`",
-    "best": "the plateau starts anew",
-    "num_bad_epochs": "the plateau starts anew",
-    "cooldown_counter": "the plateau starts anew",
     "default_min_lr": "`min_lrs` says it",
     "use_beta1": "the track `momentum` is the first beta where there are betas",
 }
+WHY |= dict.fromkeys(KEPT, "the plateau starts anew")
 WHY |= dict.fromkeys(
     ("_step_count", "_is_initial", "_get_lr_called_within_step", "_initial_step", "verbose"), "torch's own bookkeeping"
+)
+FIELDS = (
+    *(name for _, parameters in PLAIN.values() for name in parameters),
+    *PLATEAU,
+    *("base_lrs", "last_epoch", "_last_lr", "min_lrs", "milestones", "_schedulers", "_milestones", "lr_lambdas"),
+    *("total_steps", "_schedule_phases", "_anneal_func_type", "cycle_momentum", "base_momentums", "max_momentums"),
+    *("max_lrs", "total_size", "step_ratio", "scale_mode", "_scale_fn_custom", "anneal_epochs", "_anneal_strategy"),
 )
 NO_FUNCTION = (
     "a state_dict does not hold the function of a {}. Write it as a formula: "
@@ -37,12 +44,14 @@ NO_FUNCTION = (
 )
 
 
-def is_torch(config: Mapping[str, Any]) -> bool:
-    """Whether it looks like a state_dict."""
-    return any(name in config for name in ("base_lrs", "_schedulers", "min_lrs", "_last_lr"))
-
-
-@reads("torch", is_torch)
+@reads(
+    "torch",
+    source="torch.optim.lr_scheduler, torch 2.13: `state_dict()`",
+    checked="torch itself",
+    marks=("base_lrs", "_schedulers", "min_lrs", "_last_lr"),
+    fields=FIELDS,
+    ignored=WHY,
+)
 def read(fields: Fields, given: Given) -> Found:
     """A track `lr`, or one per parameter group where they differ, and `momentum` where that cycles too."""
     optimizer = None if given.optimizer is None else Fields(given.optimizer, "/optimizer", fields.notes)
@@ -50,7 +59,7 @@ def read(fields: Fields, given: Given) -> Found:
     groups = [spec(group) for group in range(count)]
     distinct = [group for group in range(count) if group == 0 or groups[group] != groups[0]]
     if optimizer is not None:
-        optimizer.ignore_rest()
+        optimizer.settle()
     tracks = {}
     for quantity in quantities:
         for group in distinct:
@@ -58,7 +67,7 @@ def read(fields: Fields, given: Given) -> Found:
             tracks[name] = groups[group] | ({} if quantity == "lr" else {"quantity": quantity})
     step = fields.get("last_epoch", _first(fields, "last_epoch"), "the step it stands at")
     rate = _first_rate(fields)
-    fields.ignore_rest(WHY)
+    fields.settle(WHY, closed=True)
     return Found(tracks, step if isinstance(step, int) and 0 <= step <= MAX_STEP else None, rate)
 
 
@@ -79,16 +88,18 @@ def _scheduler(fields: Fields, given: Given, optimizer: Fields | None) -> tuple[
         return len(rates), _one_cycle(fields, rates, optimizer), quantities
     if "total_size" in fields:
         return len(rates), _cyclic(fields, rates), quantities
+    if "anneal_epochs" in fields:
+        return len(rates), _averaged(fields, rates, optimizer), quantities
     common = _plain(fields)
     return len(rates), lambda group: common | {"base_lr": rates[group]}, ("lr",)
 
 
 def _plain(fields: Fields) -> Json:
     if "milestones" in fields:
-        return {"kind": "torch.MultiStepLR", "milestones": _milestones(fields)} | fields.copy(("gamma",))
+        return {"kind": "torch.MultiStepLR", "milestones": _milestones(fields), "gamma": fields.number("gamma")}
     for name, (kind, parameters) in PLAIN.items():
-        if name in fields:
-            return {"kind": kind} | fields.copy(parameters)
+        if name in fields.data:
+            return {"kind": kind} | {parameter: fields.number(parameter) for parameter in parameters}
     raise Invalid.at(
         fields.pointer, "this is not the state_dict of a scheduler of torch.optim.lr_scheduler that Lockstep knows"
     )
@@ -123,7 +134,7 @@ def _composite(fields: Fields, given: Given, optimizer: Fields | None) -> tuple[
         common = {"kind": "torch.SequentialLR", "milestones": fields.take("_milestones")}
     rates = parts[0].numbers("base_lrs") if "base_lrs" in parts[0] else None
     for part in parts:
-        part.ignore_rest(WHY | {"last_epoch": "follows from the step", "_last_lr": "follows from the step"})
+        part.settle(WHY | {"last_epoch": "follows from the step", "_last_lr": "follows from the step"}, closed=True)
 
     def spec(group: int) -> Json:
         own = [member(group) for _, member, _ in inner]
@@ -140,15 +151,15 @@ def _without_base(member: Json, base: float | None) -> Json:
 
 def _plateau(fields: Fields, given: Given, optimizer: Fields | None) -> tuple[int, Spec, tuple[str, ...]]:
     common = {"kind": "torch.ReduceLROnPlateau"}
-    common |= fields.copy(("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps"))
+    common |= {name: fields.take(name) for name in PLATEAU}
     bounds, rates = fields.numbers("min_lrs"), fields.numbers("_last_lr")
     if given.base_lr is not None:
         rates = [given.base_lr] * len(rates)
     elif fields.data.get("last_epoch"):
         fields.notes.warn(
             "rate-of-now",
-            "The state holds the rate of now, not the first one; the schedule starts from it, as new. Give `base_lr` "
-            "for the whole curve.",
+            "The state holds the rate of now, not the first one; the schedule starts from it, as new: the best value "
+            "so far and the reports without a gain are not taken over. Give `base_lr` for the whole curve.",
             fields.at("_last_lr"),
         )
 
@@ -200,6 +211,16 @@ def _one_cycle(fields: Fields, rates: list[float], optimizer: Fields | None) -> 
         return common | found | (own.copy(("base_momentum", "max_momentum")) if _cycles(fields) else {})
 
     return spec
+
+
+def _averaged(fields: Fields, rates: list[float], optimizer: Fields | None) -> Spec:
+    """SWALR, which keeps the rate that it leads to in the optimizer."""
+    if optimizer is None:
+        raise Invalid.at("/optimizer", "a SWALR keeps `swa_lr` in the optimizer: give its state_dict as `optimizer`")
+    common = {"kind": "torch.SWALR", "anneal_epochs": fields.take("anneal_epochs")}
+    common |= {"anneal_strategy": fields.take("_anneal_strategy")}
+    goals = [own.number("swa_lr") for own in _param_groups(optimizer, len(rates))]
+    return partial(_per_group, common, {"base_lr": rates, "swa_lr": goals})
 
 
 def _cycles(fields: Fields) -> bool:

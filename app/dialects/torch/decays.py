@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.dialects.decays import exponential
 from app.dialects.functions import number, of_step
-from app.dialects.parameters import of_group
+from app.dialects.parameters import FromOptimizer, PerGroup, of_group
 from app.dialects.torch.forms import LIMIT, SOURCE, Recursive, TorchScheduler
 from schemas.base import Count, NotNegative, Share, Step
 from schemas.compose import clock, formula, iterate, points, ramp
@@ -14,6 +14,27 @@ from schemas.schedules import InverseTime
 from schemas.specs import Lowered, Spec
 
 Function = str | list[str]
+
+
+class TorchSWALR(FromOptimizer):
+    """From the rate at which it begins to `swa_lr`, which then holds, while weights are averaged."""
+
+    kind: Literal["torch.SWALR"]
+    swa_lr: PerGroup
+    """Last rate, held; one per parameter group with `group`."""
+    anneal_epochs: Step = 10
+    """Steps of the way there; with 0 the rate is `swa_lr` at once."""
+    anneal_strategy: Literal["cos", "linear"] = "cos"
+    """Shape of the way."""
+
+    formula = "swa_lr*a + base_lr*(1 - a), a = p or (1 - cos(pi*p))/2, p = min(1, t/anneal_epochs)"
+    source = "torch.optim.swa_utils.SWALR, PyTorch 2.13.0; arXiv:1803.05407"
+    aliases = ("swa", "stochastic weight averaging")
+    example = {"swa_lr": 0.05, "anneal_epochs": 20, "base_lr": 0.1}
+
+    def lower(self) -> Spec:
+        goal = float(of_group(self.swa_lr, self.group, "swa_lr"))
+        return ramp(self.rate(), goal, self.anneal_epochs, "cosine" if self.anneal_strategy == "cos" else "linear")
 
 
 class TorchLambdaLR(TorchScheduler):

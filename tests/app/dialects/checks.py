@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.control.importing import imported
+from app.control.schedules import evaluate
 from app.errors import Invalid
+from schemas.evaluate import Evaluate
+from schemas.importing import Import
 from tests.oracles.compare import values
 
 FAR = 2**40
@@ -27,3 +31,32 @@ def refused(spec: Json, parameter: str) -> None:
     error: Any = caught.value
     found = [str(error), *(pointer for pointer, _ in error.errors)] if isinstance(error, Invalid) else [str(error)]
     assert any(parameter in text for text in found), found
+
+
+def read(config: Json | str, **request: Any) -> Json:
+    """What an import of a configuration, or of a text, answers."""
+    given = {"text": config} if isinstance(config, str) else {"config": config}
+    return imported(Import.model_validate(given | request))
+
+
+def means(config: Json | str, expected: dict[int, float], track: str = "lr", **request: Any) -> Json:
+    """Hold the values of what a configuration is read as to those at steps, within 1e-9; the answer."""
+    answer = read(config, **request)
+    plan = answer.get("plan") or {"tracks": {"lr": answer["schedule"]}}
+    found = evaluate(Evaluate.model_validate({"plan": plan, "steps": [*expected]})).values[track]
+    peak = max(map(abs, expected.values()))
+    assert found.tolist() == pytest.approx([*expected.values()], rel=1e-9, abs=1e-12 * peak)
+    return answer
+
+
+def not_read(config: Json | str, pointer: str, said: str = "", **request: Any) -> None:
+    """Hold a configuration to be refused at a field, with a sentence in which a text stands."""
+    with pytest.raises(Invalid) as caught:
+        read(config, **request)
+    assert caught.value.errors[0][0] == pointer, caught.value.errors
+    assert said in caught.value.errors[0][1]
+
+
+def codes(answer: Json) -> list[str]:
+    """The warnings of an answer."""
+    return [warning["code"] for warning in answer["warnings"]]

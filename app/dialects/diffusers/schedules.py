@@ -1,4 +1,4 @@
-"""diffusers 0.42.1: what `diffusers.optimization` knows; the same formulas as transformers but for two."""
+"""What `diffusers.optimization` knows, diffusers 0.42.1; the same formulas as transformers but for two."""
 
 from typing import Annotated, Literal
 

@@ -1,0 +1,1 @@
+"""torchtitan: its schedule, and the configuration of its jobs."""
