@@ -5,24 +5,24 @@ shows its files, and what every field in them does: decide the rate, have no par
 reader follows. A field that nobody knows is an error where its name could decide the rate, and ignored elsewhere.
 """
 
-import json
+import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import Invalid, escape
-from schemas.base import Pointed, Warned, nearest
+from app.validation import no_number
+from schemas.base import LONGEST_NAME, Pointed, Warned, nearest
 
 Json = dict[str, Any]
 LARGEST = 1e300
 UNUSED = "says nothing about the curve"
 DECIDES = re.compile(
-    r"(^|_)lrs?\d*($|_)|learning_?rate|warm_?up|(?<!noise_)(?<!beta_)sched|anneal|cool_?down|milestones"
-    r"|(?<!weight_)decay_(rate|steps?|iters?|epochs?|style|fn|ratio|method|type)",
+    r"(^|[_-])lrs?\d*($|[_-])|learning[_-]?rate|warm[_-]?up|(?<!noise_)(?<!beta_)sched|anneal|cool[_-]?down|milestones"
+    r"|(?<!weight[_-])decay[_-](rate|steps?|iters?|epochs?|style|fn|ratio|method|type)",
     re.IGNORECASE,
 )
-INTEGRAL_EXPONENT = re.compile(r"([+-]?[0-9]+)[eE]([+-]?)([0-9]+)")
 
 
 @dataclass
@@ -188,7 +188,7 @@ class Fields:
         """A number that must be there, unless it has a default."""
         value = self.take(name) if default is None else self.get(name, default)
         if not _is_number(value):
-            raise self.bad(name, _no_number(value))
+            raise self.bad(name, no_number(value))
         return value  # type: ignore[no-any-return]
 
     def whole(self, name: str, default: int | None = None) -> int:
@@ -249,8 +249,8 @@ class Fields:
     ) -> None:
         """Account for what was not taken: ignored, refused, known but without a part in it this time, or unknown.
 
-        Raises `Invalid` at a field that is refused and set, and at one that nobody knows where its name could decide
-        the rate, or any name if the object is `closed`.
+        Raises `Invalid` at a field that is refused and set, and at one that nobody knows: where its name could decide
+        the rate or is a known one but for a letter, and anyhow if the object is `closed`.
         """
         ignored, refused, known = ignored or {}, refused or {}, {*known, *self._asked}
         for name in self._left:
@@ -264,7 +264,7 @@ class Fields:
                 why = "not set"
             elif name in known:
                 why = "has no part in this schedule"
-            elif closed or decides(name):
+            elif closed or decides(name) or _misspelt(name, known - set(self.data)):
                 hint = nearest(name, known - set(self.data))
                 raise self.bad(name, f"there is no field {_short(name)!r} here that is known to decide the rate{hint}")
             else:
@@ -284,16 +284,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
-def _no_number(value: Any) -> str:
-    """Why something is none. YAML 1.1 takes 1e-5 for a text: a number with an exponent has a point and a sign there."""
-    if not isinstance(value, str):
-        return f"{_short(value)} is not a number"
-    shown = json.dumps(value[:100], ensure_ascii=False)
-    if "${" in value:
-        return f"{shown} stands for another value: fill it in first"
-    if found := INTEGRAL_EXPONENT.fullmatch(value):
-        return f"{shown} is not a number but a text; in YAML 1.1 the number is {found[1]}.0e{found[2] or '+'}{found[3]}"
-    return f"{shown} is not a number but a text"
+def _misspelt(name: str, known: Iterable[str]) -> bool:
+    """Whether a name is one of these but for a letter, such as `max_step`."""
+    return len(name) <= LONGEST_NAME and bool(difflib.get_close_matches(name, known, n=1, cutoff=0.9))
 
 
 def _short(value: Any) -> str:

@@ -1,5 +1,7 @@
 """What pydantic finds wrong with a body of a model, as ours: pointers into it, and sentences with the nearest names."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, get_args
@@ -18,6 +20,7 @@ PATTERNS = {
     RUN_NAME: "the name of a run is 1 to 200 letters, digits, `.`, `_`, `:` and `-`, and begins with a letter or digit",
     ETAG: 'this is the number of a revision in quotes, such as "7"',
 }
+_EXPONENT = re.compile(r"([+-]?[0-9]+)[eE]([+-]?)([0-9]+)")
 
 
 def invalid(errors: Sequence[Mapping[str, Any]], body: Any, model: Any, count: int | None = None) -> Invalid:
@@ -46,6 +49,18 @@ def refused(error: pydantic_core.ValidationError, data: Any, model: type[Model])
     unknown = islice((name for name in top if name not in known), MOST_ERRORS)
     errors: list[Mapping[str, Any]] = [{"type": "extra_forbidden", "loc": (name,)} for name in unknown]
     return invalid(errors or [TOO_MANY], data, model, count)
+
+
+def no_number(value: Any) -> str:
+    """Why something is none. YAML 1.1 takes 1e-5 for a text: a number with an exponent has a point and a sign there."""
+    if not isinstance(value, str):
+        return f"{str(value)[:100]} is not a number"
+    shown = json.dumps(value[:100], ensure_ascii=False)
+    if "${" in value:
+        return f"{shown} stands for another value: fill it in first"
+    if found := _EXPONENT.fullmatch(value):
+        return f"{shown} is not a number but a text; in YAML 1.1 the number is {found[1]}.0e{found[2] or '+'}{found[3]}"
+    return f"{shown} is not a number but a text"
 
 
 def _pointer(error: Mapping[str, Any], body: Any) -> str:
@@ -86,6 +101,8 @@ def _sentence(error: Mapping[str, Any], body: Any, model: Any) -> str:
         return PATTERNS[error["ctx"]["pattern"]]
     if error["type"] == "json_invalid":
         return f"the body is not JSON: {error['ctx']['error']}"
+    if error["type"] in ("float_type", "int_type") and isinstance(error.get("input"), str):
+        return no_number(error["input"])
     message: str = error["msg"]
     return message[0].lower() + message[1:]
 

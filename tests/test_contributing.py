@@ -16,7 +16,7 @@ from tests.processes import completed
 from tests.service import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
-RECIPES = {"a kind", "a dialect", "an action", "an adapter", "a route", "a field in a window"}
+RECIPES = {"a kind", "a dialect", "a reader", "an action", "an adapter", "a route", "a field in a window"}
 RECIPE = re.compile(r"^### … (.+?)\n(.*?)(?=^##)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(python|diff)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COPIED = ("app", "schemas", "clients", "tests")

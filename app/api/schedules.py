@@ -101,6 +101,14 @@ IMPORT_EXAMPLES = {
             }
         },
     },
+    "text": {
+        "summary": "The text of a YAML file",
+        "value": {
+            "text": "learning_rate: 2.0e-5\nlr_scheduler_type: cosine\nwarmup_ratio: 0.03\nnum_train_epochs: 3\n",
+            "format": "yaml",
+            "steps_per_epoch": 406,
+        },
+    },
 }
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
@@ -168,5 +176,5 @@ def plot(request: Request, body: Annotated[Plot, posted(Plot, PLOT_EXAMPLES)]) -
 
 @router.post("/import", response_model=Imported, summary="A schedule from a library's own configuration")
 def import_(body: Annotated[Import, posted(Import, IMPORT_EXAMPLES)]) -> Response:
-    """torch's state_dict(), TrainingArguments, DeepSpeed's JSON or Keras's get_config(), with what was read of it."""
+    """What a library or its training script wrote, as an object or a text; with what was read of it, and what not."""
     return json_response(importing.imported(body))

@@ -13,7 +13,7 @@ from app.reading import Fields, Found, Given, Notes, reader_of
 from app.schedules import CompiledPlan, compile_plan
 from app.schedules.compiled import follows_metric
 from app.texts import line_of, parsed
-from app.validation import invalid
+from app.validation import refused
 from schemas.importing import Import
 from schemas.plans import Plan
 
@@ -70,7 +70,7 @@ def _plan(found: Found, notes: Notes, base: str) -> tuple[Plan, CompiledPlan]:
         plan = Plan.model_validate(body)
         return plan, compile_plan(plan)
     except ValidationError as error:
-        wrong = invalid(error.errors(include_url=False), body, Plan)
+        wrong = refused(error, body, Plan)
     except Invalid as error:
         wrong = error
     read = {note.pointer.rpartition("/")[2]: note.pointer for note in reversed(notes.read)}

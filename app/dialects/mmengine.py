@@ -272,7 +272,7 @@ def read(fields: Fields, given: Given) -> Found:
     for index, item in enumerate(listed):
         own = Fields(item, f"{base}/{index}" if isinstance(members, list) else base, fields.notes)
         scheduler = {name: own.take(name) for name in own.data if name not in ("_scope_", "verbose")}
-        if "end" not in scheduler and scheduler.get("type") in TO_THE_END:
+        if not {"end", "T_max"} & set(scheduler) and scheduler.get("type") in TO_THE_END:
             end = lengths[bool(scheduler.get("by_epoch", True))]
             if end is None:
                 raise own.bad("end", "without `end` it acts to the end of the run: give that in `train_cfg`")

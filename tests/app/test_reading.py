@@ -96,6 +96,7 @@ def test_of_several_libraries_those_count_that_know_every_field_that_could_decid
         ({"house_wramup": 3, "warmup": 3}, "no field 'warmup'"),
         ({"house_warmups": 3}, "did you mean 'house_warmup'"),
         ({"house_restarts": 3}, "write `repeat`"),
+        ({"houses": 3}, "did you mean 'house'"),
     ],
 )
 def test_a_field_that_could_decide_and_is_not_read_is_an_error(extra: dict[str, object], said: str) -> None:
@@ -157,7 +158,7 @@ def test_values_are_of_their_type() -> None:
 
 
 def test_what_has_lr_in_its_name_is_not_always_the_rate() -> None:
-    deciding = "lr base_lrs lr0 min_lr learning_rate learningRate warmupSteps lr_scheduler decay_rate cooldown_epochs"
+    deciding = "lr base_lrs lr0 min_lr learning_rate learningRate warmupSteps lr_scheduler decay_rate lr-end"
     others = "weight_decay weight_decay_rate dropout_rate noise_scheduler beta_schedule ema_decay sample_rate color"
     assert [name for name in deciding.split() if not decides(name)] == []
     assert [name for name in others.split() if decides(name)] == []

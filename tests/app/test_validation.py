@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 import app.dialects  # noqa: F401 - the kinds of the libraries
-from app.validation import MOST_ERRORS, MOST_MADE, invalid, refused
+from app.validation import MOST_ERRORS, MOST_MADE, invalid, no_number, refused
 from schemas.evaluate import Evaluate
 
 
@@ -59,6 +59,22 @@ def test_too_many_errors_that_are_not_at_the_top_are_counted(data: Any) -> None:
 def test_no_suggestion_is_looked_for_where_a_name_is_like_none() -> None:
     error = invalid([unknown("step" * 100)], {"step" * 100: 1}, Evaluate)
     assert "did you mean" not in error.errors[0][1]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("1e-5", '"1e-5" is not a number but a text; in YAML 1.1 the number is 1.0e-5'),
+        ("-2E4", "the number is -2.0e+4"),
+        ("0.1", '"0.1" is not a number but a text'),
+        ("${lr}", "fill it in first"),
+        ([0.1], "[0.1] is not a number"),
+    ],
+)
+def test_a_text_is_called_one_where_a_number_belongs(value: object, said: str) -> None:
+    assert no_number(value).endswith(said) or said in no_number(value)
+    error = {"type": "float_type", "loc": ("value",), "msg": "input should be a number", "input": "x"}
+    assert invalid([error], {"value": "x"}, Evaluate).errors == [("/value", '"x" is not a number but a text')]
 
 
 def test_the_pointer_and_the_suggestion_are_those_of_the_innermost_object() -> None:

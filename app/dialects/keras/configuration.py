@@ -67,7 +67,7 @@ def _spec(fields: Fields) -> Json:
         spec = _warmed_up(inner)
     else:
         spec = _named(inner, name)
-    inner.settle(WHY, REFUSED)
+    inner.settle(WHY, REFUSED, closed=name == "WarmUp")
     return spec
 
 
@@ -118,5 +118,5 @@ def _named(fields: Fields, name: str | None) -> Json:
         hint = nearest(found, PARAMETERS) or f": give `class_name`, one of {known}, and `config`"
         raise fields.bad("name", f"which schedule this is does not show{hint}")
     spec = {"kind": f"keras.{found}"} | fields.copy(PARAMETERS[found])
-    fields.settle(WHY, REFUSED)
+    fields.settle(WHY, REFUSED, closed=True)
     return spec

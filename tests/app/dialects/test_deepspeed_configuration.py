@@ -55,6 +55,7 @@ def test_a_peak_that_is_deepspeeds_and_not_the_optimizers_is_told(
         (config("WarmupLR", warmup_num_steps=0), "/config/scheduler/params/warmup_num_steps"),
         (config("WarmupLR", warmup_num_steps="auto"), "/config/scheduler/params/warmup_num_steps"),
         (config("WarmupCosineLR", warmup_num_steps=5), "/config"),
+        (config("WarmupLR", warmup_max_lr="1e-5"), "/config/scheduler/params/warmup_max_lr"),
         ({**config("WarmupLR"), "lr_scale": 3}, "/config/lr_scale"),
     ],
     ids=str,

@@ -62,6 +62,11 @@ def test_a_model_says_what_it_was_compiled_with() -> None:
         ({**ADAM, "decay": "1e-2"}, "/config/decay", "1.0e-2"),
         ({**ADAM, "lr_schedule": "x"}, "/config/lr_schedule", "no field"),
         (
+            {"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.5, "decay_steps": 5, "alfa": 0.1}},
+            "/config/config/alfa",
+            "did you mean 'alpha'",
+        ),
+        (
             {"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.5, "decay_step": 5}},
             "/config/config/decay_step",
             "did you mean 'decay_steps'",

@@ -155,5 +155,14 @@ def test_errors_are_at_the_field(extra: Json, pointer: str, said: str) -> None:
     not_read({**FILE, **extra}, pointer, said, steps_per_epoch=20)
 
 
+def test_what_acts_to_the_end_of_the_run_needs_to_know_it() -> None:
+    poly = {"param_scheduler": {"type": "PolyLR", "by_epoch": False}, "optimizer": {"lr": 0.02}}
+    not_read(poly, "/config/param_scheduler/end", "`train_cfg`")
+    for extra, request in (({"train_cfg": {"max_iters": 101}}, {}), ({}, {"total_steps": 101})):
+        means({**poly, **extra}, {50: 0.01, 100: 0.0}, **request)
+    per_epoch = {"param_scheduler": {"type": "PolyLR"}, "optimizer": {"lr": 0.02}, "train_cfg": {"max_epochs": 11}}
+    means(per_epoch, {9: 0.02, 50: 0.01, 109: 0.0}, steps_per_epoch=10)
+
+
 def test_epochs_need_their_length() -> None:
     not_read(FILE, "/steps_per_epoch", "counts epochs")

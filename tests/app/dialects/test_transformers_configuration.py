@@ -91,6 +91,7 @@ def test_another_library_has_no_deepspeed_beside_it() -> None:
         ({"learning_rate": "2e-5"}, "/config/learning_rate", "2.0e-5"),
         ({"learning_rate": "2e5"}, "/config/learning_rate", "2.0e+5"),
         ({"warmup_step": 10}, "/config/warmup_step", "no field"),
+        ({"lr_scheduler_kwargs": {"num_cycles": "1"}}, "/config/lr_scheduler_kwargs/num_cycles", '"1" is not a number'),
         (
             {"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"lr_end": 1.0}},
             "/config/learning_rate",
@@ -120,6 +121,11 @@ def test_a_plateau_follows_the_metric_by_the_name_that_the_trainer_gives_it(
     answer = read({**ARGUMENTS, "lr_scheduler_type": "reduce_lr_on_plateau", **given})
     assert answer["schedule"]["metric"] == metric
     assert codes(answer) == warned
+
+
+def test_a_field_but_for_a_letter_is_an_error() -> None:
+    misspelt = {"learning_rate": 2e-5, "lr_scheduler_type": "cosine", "max_step": 10}
+    not_read(misspelt, "/config/max_step", "did you mean 'max_steps'", total_steps=100)
 
 
 def test_a_text_is_pointed_into_with_the_line() -> None:
