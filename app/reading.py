@@ -90,7 +90,7 @@ class Reader:
 
     def marked(self, config: Mapping[str, Any]) -> bool:
         """Whether one looks like the library's."""
-        return any(all(_present(config, path.split(".")) for path in mark.split()) for mark in self.marks)
+        return _marked(config, self.marks)
 
     def strange(self, config: Mapping[str, Any]) -> int:
         """How many of the fields that could decide the rate are none of the library's."""
@@ -100,6 +100,8 @@ class Reader:
 
 Read = Callable[["Fields", Given], Found]
 READERS: dict[str, Reader] = {}
+UNREAD: dict[str, tuple[tuple[str, ...], str]] = {}
+"""Files that are known but not read: (marks, what to do instead) by library."""
 
 
 def reads(
@@ -121,6 +123,11 @@ def reads(
     return enter
 
 
+def recognises(library: str, *, marks: tuple[str, ...], instead: str) -> None:
+    """Enter a library whose files are refused by its name, with what to do instead."""
+    UNREAD[library] = marks, instead
+
+
 def decides(name: str) -> bool:
     """Whether a field of this name could decide the rate.
 
@@ -137,6 +144,9 @@ def reader_of(config: Mapping[str, Any], library: str | None, pointer: str = "/c
     the rate. Raises `Invalid` without one, and where several are left.
     """
     known = ", ".join(sorted(READERS))
+    for name, (marks, instead) in UNREAD.items():
+        if library == name or (library is None and _marked(config, marks)):
+            raise Invalid.at(pointer, f"this is of {name}, whose files are not read: {instead}")
     if library is not None:
         if library not in READERS:
             hint = nearest(library, READERS) or f"; there are {known}"
@@ -271,6 +281,11 @@ class Fields:
                 why = UNUSED
             self.notes.ignored.append(Pointed(pointer=self.at(name), detail=why))
         self._left.clear()
+
+
+def _marked(config: Mapping[str, Any], marks: tuple[str, ...]) -> bool:
+    """Whether all fields of one mark are there."""
+    return any(all(_present(config, path.split(".")) for path in mark.split()) for mark in marks)
 
 
 def _present(config: Any, path: list[str]) -> bool:

@@ -1,6 +1,6 @@
 """The page of the files that are read: from the readers themselves, so that it cannot say what they do not do."""
 
-from app.reading import READERS, Reader
+from app.reading import READERS, UNREAD, Reader
 
 HEAD = """# Whose files are read
 
@@ -33,7 +33,10 @@ def page() -> str:
     readers = sorted(READERS.items())
     rows = [f"| [{name}](#{name}) | {reader.source} | {reader.checked} |" for name, reader in readers]
     table = ["| library | the format's source | its values are held to |", "|---|---|---|", *rows]
-    return "\n\n".join([HEAD.rstrip(), "\n".join(table), *(_section(name, reader) for name, reader in readers)]) + "\n"
+    unread = "\n".join(f"- {name}: {instead}" for name, (_, instead) in sorted(UNREAD.items()))
+    sections = [_section(name, reader) for name, reader in readers]
+    parts = [HEAD.rstrip(), "\n".join(table), *sections, "## Recognised, and refused by name", unread]
+    return "\n\n".join(parts) + "\n"
 
 
 def _section(name: str, reader: Reader) -> str:

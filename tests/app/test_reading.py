@@ -1,12 +1,13 @@
 """Taking a configuration apart, and finding who reads it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from app.control.importing import imported
 from app.errors import Invalid
-from app.reading import READERS, Fields, Found, Given, Notes, Reader, decides, reader_of, reads
+from app.reading import READERS, UNREAD, Fields, Found, Given, Notes, Reader, decides, reader_of, reads
 from schemas.importing import Import
 
 
@@ -115,6 +116,23 @@ def test_the_others_are_ignored_with_the_reason() -> None:
         "warmup": "not set",
         "seed": "says nothing about the curve",
     }
+
+
+@pytest.mark.parametrize("library", UNREAD)
+def test_what_is_known_but_not_read_is_refused_by_its_name(library: str) -> None:
+    marks, instead = UNREAD[library]
+    for mark in marks:
+        config: dict[str, object] = {}
+        for path in mark.split():
+            value: Any = 1
+            for name in reversed(path.split(".")):
+                value = {name: value}
+            config |= value
+        with pytest.raises(Invalid, match=f"of {library}, whose files are not read") as caught:
+            reader_of(config, None)
+        assert instead in caught.value.detail
+    with pytest.raises(Invalid, match=f"of {library}"):
+        reader_of({}, library)
 
 
 def test_a_closed_object_has_no_unknown_fields() -> None:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.reading import READERS
+from app.reading import READERS, UNREAD
 from app.schedules.catalogue import catalogue
 from docs import pages
 from docs.__main__ import files
@@ -48,6 +48,7 @@ def test_every_reader_has_a_row_and_a_section_with_all_that_it_knows(made: dict[
         section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         for field in (*reader.fields, *reader.ignored, *reader.refused):
             assert f"`{field}`" in section, (name, field)
+    assert [name for name, (_, instead) in UNREAD.items() if f"- {name}: {instead}" not in page] == []
 
 
 def test_links_and_pictures_lead_somewhere(made: dict[Path, str]) -> None:
