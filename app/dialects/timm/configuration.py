@@ -152,6 +152,8 @@ def _schedule(fields: Fields, value: Json, prefix: bool, unit: float) -> tuple[J
                 spec |= {"stable_fn": "rsqrt", "stable_timescale": scale}
             return spec, 1.0
     growth, limit = value["lr_cycle_mul"], int(value["lr_cycle_limit"])
+    if not (0 < growth <= 100 and 1 <= limit <= 100):
+        raise fields.bad("lr_cycle_limit", "cycles are read up to the 100th, each up to 100 times as long as the last")
     return spec, limit if growth == 1 else (growth**limit - 1) / (growth - 1)
 
 

@@ -13,6 +13,7 @@ from app.control.schedules import evaluate
 from app.errors import Invalid
 from schemas.evaluate import Evaluate
 from schemas.importing import Import
+from tests.corpus.all import CORPUS
 
 Json = dict[str, Any]
 
@@ -126,6 +127,7 @@ WHOLE: list[Json] = [
         "learning_rate": {"config": {"boundaries": [3], "values": [1.0, 0.5], "name": "PiecewiseConstant"}},
     },
 ]
+WHOLE += [entry.file for entry in CORPUS if isinstance(entry.file, dict)]
 ODD: list[Any] = [
     None,
     True,
@@ -172,7 +174,8 @@ def test_whatever_comes_is_imported_or_refused() -> None:
         config = broken(chance.choice(WHOLE), chance)
         own = chance.choice([None, optimizer, broken(optimizer, chance)])
         try:
-            request = Import.model_validate({"config": config, "optimizer": own, "base_lr": 0.1, "total_steps": 10})
+            given = {"base_lr": 0.1, "total_steps": 10, "steps_per_epoch": chance.choice([None, 0.5, 7.0])}
+            request = Import.model_validate({"config": config, "optimizer": own, **given})
             values(imported(request))
         except (Invalid, ValidationError):
             refused += 1

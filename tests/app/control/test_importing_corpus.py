@@ -8,10 +8,8 @@ from app.errors import Invalid
 from app.reading import READERS
 from schemas.evaluate import Evaluate
 from schemas.importing import Import
-from tests.corpus import images, language, sound, states, tuning
+from tests.corpus.all import CORPUS
 from tests.corpus.entries import Entry
-
-CORPUS = [*tuning.FILES, *language.FILES, *images.FILES, *sound.FILES, *states.FILES]
 
 
 def request(entry: Entry) -> Import:

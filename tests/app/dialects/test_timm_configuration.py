@@ -110,6 +110,7 @@ def test_a_plateau_counts_reports() -> None:
         ({"layer_decay": 0.75}, "/config/layer_decay", "layerwise"),
         ({"sched": "cosin"}, "/config/sched", "did you mean 'cosine'"),
         ({"min_lr": "1e-5"}, "/config/min_lr", "1.0e-5"),
+        ({"lr_cycle_limit": 10**9, "lr_cycle_mul": 2.0}, "/config/lr_cycle_limit", "100"),
         ({"lr_restart": 3}, "/config/lr_restart", "no field"),
     ],
     ids=str,
