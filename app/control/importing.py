@@ -74,8 +74,8 @@ def _plan(found: Found, notes: Notes, base: str) -> tuple[Plan, CompiledPlan]:
     except Invalid as error:
         wrong = error
     read = {note.pointer.rpartition("/")[2]: note.pointer for note in reversed(notes.read)}
-    errors = [_in_the_file(*one, found.names, read, base) for one in wrong.errors or [("", wrong.detail)]]
-    raise Invalid(errors[0][1], errors=errors)
+    told = [_in_the_file(*one, found.names, read, base) for one in wrong.errors or [("", wrong.detail)]]
+    raise Invalid(told[0][1], errors=[*dict.fromkeys(told)])  # the tracks of one scheduler have the same ones
 
 
 def _in_the_file(
