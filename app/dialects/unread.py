@@ -27,6 +27,6 @@ recognises(
 )
 recognises(
     "kohya_ss",
-    marks=("LoRA_type lr_scheduler", "lr_warmup lr_scheduler"),
+    marks=("LoRA_type lr_scheduler",),
     instead="these are the settings of its interface: import the TOML that it writes for sd-scripts",
 )

@@ -45,7 +45,7 @@ def test_a_window_is_a_slice_bit_for_bit_and_nothing_warns(model: type[Spec]) ->
 def test_the_documentation_is_there(model: type[Spec]) -> None:
     kind = model.example["kind"]
     assert model.model_fields["kind"].annotation.__args__ == (kind,)  # type: ignore[union-attr]
-    assert model.__name__.lower().startswith(kind.partition(".")[0])
+    assert model.__name__.lower().startswith(kind.partition(".")[0].replace("_", ""))
     assert (model.__doc__ or "").strip().endswith(".")
     assert model.formula
     assert model.source
