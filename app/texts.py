@@ -4,7 +4,8 @@ import datetime
 import json
 import re
 import tomllib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -14,15 +15,19 @@ from app.errors import Invalid
 from schemas.bounds import check_size
 
 MAX_ITEMS = 100_000  # of a file; a YAML alias counts wherever it stands
-Constructor = type("Constructor", (yaml.SafeLoader,), {})
-"""YAML 1.1, in which 1e-5 is a text; a date stays the text that it is."""
-Constructor.yaml_implicit_resolvers = {  # type: ignore[attr-defined]
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+Json = dict[str, Any]
 
 
-def parsed(text: str, form: str | None) -> dict[str, Any]:
+class Loader(yaml.SafeLoader):
+    """YAML 1.1, in which 1e-5 is a text; a date stays the text that it is."""
+
+    yaml_implicit_resolvers: ClassVar[Json] = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def parsed(text: str, form: str | None) -> Json:
     """The object that a text holds, of the format named or else of the first that takes it: JSON, TOML, YAML.
 
     Raises `Invalid` at /text for a text that is none, holds no object, or is too large or deep.
@@ -71,7 +76,7 @@ def _plain(value: Any, count: list[int]) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    return yaml.load(text, Constructor)
+    return yaml.load(text, Loader)
 
 
-_PARSERS = {"json": json.loads, "toml": tomllib.loads, "yaml": _yaml}
+_PARSERS: dict[str, Callable[[str], Any]] = {"json": json.loads, "toml": tomllib.loads, "yaml": _yaml}

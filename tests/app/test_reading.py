@@ -56,7 +56,7 @@ def test_a_configuration_is_known_by_its_marks(config: dict[str, object], librar
     ("library", "pointer", "said"),
     [
         ("kreas", "/library", "did you mean 'keras'"),
-        ("theano", "/library", "deepspeed"),
+        ("dlib", "/library", "deepspeed"),
         (None, "/config", "deepspeed"),
     ],
 )
@@ -81,7 +81,13 @@ def test_every_field_is_read_or_ignored() -> None:
 
 def test_a_mark_is_a_set_of_fields_that_are_all_there() -> None:
     reader = Reader(lambda fields, given: Found({}), "", "", ("a b.c", "d"), frozenset(), {}, {})
-    marked = [{"a": 1, "b": {"c": 2}}, {"d": 0}, {"a": 1}, {"a": 1, "b": {"c": None}}, {"a": 1, "b": "c"}]
+    marked: list[dict[str, Any]] = [
+        {"a": 1, "b": {"c": 2}},
+        {"d": 0},
+        {"a": 1},
+        {"a": 1, "b": {"c": None}},
+        {"a": 1, "b": "c"},
+    ]
     assert [reader.marked(config) for config in marked] == [True, True, False, False, False]
 
 

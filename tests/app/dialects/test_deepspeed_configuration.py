@@ -22,7 +22,7 @@ def test_a_name_that_is_not_deepspeeds_is_torchs() -> None:
 
 
 def test_rates_per_parameter_group_become_tracks() -> None:
-    parameters = {"warmup_min_lr": [0, 1e-6], "warmup_max_lr": [3e-5, 1e-4], "warmup_num_steps": 500}
+    parameters: Json = {"warmup_min_lr": [0, 1e-6], "warmup_max_lr": [3e-5, 1e-4], "warmup_num_steps": 500}
     given = config("WarmupLR", **parameters)
     rise = {t: log(t) / log(500) for t in (1, 100, 500)}
     means(given, {t: 3e-5 * share for t, share in rise.items()})
