@@ -65,7 +65,7 @@ test: .venv/.all
 	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q --durations=20
 
 test-core: .venv/.core
-	@$(bin)/python -m pytest -n $(WORKERS) -q --core -k 'not postgresql'
+	@$(bin)/python -m pytest -n $(WORKERS) -q --core -k 'not postgresql' --hypothesis-profile=core
 
 test-long: .venv/.all
 	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q --durations=20 \

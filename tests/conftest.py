@@ -20,7 +20,7 @@ FRAMEWORKS = (
 )
 SLOW = re.compile(
     rf"(^\s*(import|from) |importorskip\(\"|find_spec\(\")({FRAMEWORKS})\b"
-    r"|^import subprocess|^from tests\.(processes|service) import (?!ROOT$)",
+    r"|^import subprocess|^from tests\.(processes|ranks|service) import (?!ROOT$)",
     re.MULTILINE,
 )
 
