@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.campaigns import sampled
 from tests.clients.waiting import until
 from tests.processes import completed, started, torchrun
 from tests.service import ROOT, Service, free_port
@@ -80,10 +81,13 @@ CASES: list[tuple[str, list[str], int, int, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "needs", "steps", "ranks", "arguments"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("name", "needs", "steps", "ranks", "arguments"), sampled(CASES, 5), ids=[case[0] for case in CASES]
+)
 def test_example(
     shared: Service, tmp_path: Path, name: str, needs: list[str], steps: int, ranks: int, arguments: list[str]
 ) -> None:
+    """Five of them in an ordinary run: most of the time is that of importing their frameworks."""
     if missing := [need for need in needs if find_spec(need) is None]:
         pytest.skip(f"{missing[0]} is not installed")
     script = str(EXAMPLES / f"train_{name}.py")
