@@ -3,7 +3,7 @@
 #   make demo        four training processes, one schedule that changes while they run (about a minute)
 #   make serve       the service on http://127.0.0.1:8000, SQLite in this folder
 #   make test        every test, on SQLite and PostgreSQL, with real torchrun jobs
-#   make test-core   the quick loop: no framework, no other process, SQLite alone (within a minute)
+#   make test-core   the quick loop: no framework, no other process, no campaign, SQLite alone (within a minute)
 #   make test-long   what only a long run shows: every case of every campaign, and its figures (up to an hour)
 #   make check       formatting, lint, types, architecture, Dockerfile
 #   make fix         formatting and lint, as far as they mend themselves
@@ -65,7 +65,7 @@ test: .venv/.all
 	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q --durations=20
 
 test-core: .venv/.core
-	@$(bin)/python -m pytest -n $(WORKERS) -q --core -k 'not postgresql' --hypothesis-profile=core
+	@$(bin)/python -m pytest -n $(WORKERS) -q --core -k 'not postgresql' -m 'not long and not sampled' --hypothesis-profile=core
 
 test-long: .venv/.all
 	@$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -q --durations=20 \
