@@ -19,7 +19,9 @@ Json = dict[str, Any]
 
 
 class Loader(yaml.SafeLoader):
-    """YAML 1.1, in which 1e-5 is a text; a date stays the text that it is."""
+    """YAML 1.1, in which 1e-5 is a text; a date stays the text that it is. The loader in C is faster, and crashes the
+    process on what is nested deeply.
+    """
 
     yaml_implicit_resolvers: ClassVar[Json] = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]

@@ -14,7 +14,7 @@ class Import(Model):
     config: dict[str, Any] | None = None
     """The configuration: a scheduler's `state_dict()`, the arguments of a training script, a file's content. Which
     libraries' are read stands in the documentation, under files."""
-    text: Annotated[Text, Field(max_length=1_000_000)] | None = None
+    text: Annotated[Text, Field(max_length=100_000)] | None = None
     """Instead of `config`, the file as it is; pointers into it begin with /text."""
     format: Literal["json", "toml", "yaml"] | None = None
     """What the text is written in; found out where absent."""

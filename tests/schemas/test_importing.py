@@ -11,6 +11,8 @@ from schemas.importing import Import
 def test_a_configuration_is_any_object() -> None:
     data = {"config": {"T_max": 100, "nested": [{"a": None}]}, "library": "torch", "base_lr": 0.1}
     assert Import.model_validate(data).to_json() == data
+    text = {"text": "lr: 0.1", "format": "yaml", "deepspeed": {"scheduler": None}}
+    assert Import.model_validate(text).to_json() == text
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,10 @@ def test_a_configuration_is_any_object() -> None:
         {"config": {}, "steps_per_epoch": 0.0},
         {"config": {}, "librarry": "torch"},
         {"config": {}, "library": "x" * 101},
+        {"config": {}, "text": "{}"},
+        {"config": {}, "format": "yaml"},
+        {"text": "{}", "format": "ini"},
+        {"text": "x" * 100_001},
     ],
     ids=str,
 )
