@@ -36,7 +36,7 @@ async def window(control: Controlled, request: Request, run: Text) -> Response:
     """Committed values from `step` on; one revision holds for all of them.
 
     As JSON, or by `Accept: application/octet-stream` as little-endian float64, track after track, with the rest in
-    `Lockstep-` headers.
+    `Lockstep-` headers; what is too long for one follows the values, as a JSON object of `Lockstep-Rest` bytes.
     """
     return await answer(control, run, await request.body(), request.headers.get("accept", ""))
 
