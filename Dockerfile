@@ -1,4 +1,6 @@
-# The service. Build: docker build -t lockstep .   Run: docker run -p 8000:8000 -v lockstep:/data lockstep
+# The service. Build: docker build -t lockstep .
+# Make a token: docker run --rm -v lockstep:/data lockstep lockstep-server token create NAME --role admin
+# Run: docker run -p 8000:8000 -v lockstep:/data lockstep
 
 FROM python:3.13-slim AS build
 WORKDIR /source

@@ -36,6 +36,20 @@ class Invalid(LockstepError):
         return Invalid(self.detail, errors=[(prefix + pointer, text) for pointer, text in self.errors], **self.members)
 
 
+class Unauthorized(LockstepError):
+    """The request needs a token, and has none that is good."""
+
+    name = "unauthorized"
+    title = "Unauthorized"
+
+
+class Forbidden(LockstepError):
+    """Whoever asks may not do this."""
+
+    name = "forbidden"
+    title = "Forbidden"
+
+
 class NotFound(LockstepError):
     """The path names nothing."""
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.errors import CannotStart
 
@@ -20,10 +20,12 @@ class Settings:
     max_body_bytes: int = 4 * 2**20
     memory_bytes: int = 256 * 2**20
     """Committed values kept in memory, over all runs."""
+    admin_token: str | None = field(default=None, repr=False)
+    """A token with every right, beside those in the database: for where it comes from a Secret."""
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Settings from `LOCKSTEP_DATABASE_URL`, `LOCKSTEP_MAX_BODY_BYTES` and `LOCKSTEP_MEMORY_BYTES`.
+        """Settings from the variables `LOCKSTEP_`: `DATABASE_URL`, `MAX_BODY_BYTES`, `MEMORY_BYTES`, `ADMIN_TOKEN`.
 
         Empty variables count as none. Raises `CannotStart` for a size that is none.
         """
@@ -32,6 +34,7 @@ class Settings:
             database_url=environment.get("LOCKSTEP_DATABASE_URL") or default.database_url,
             max_body_bytes=_size(environment, "LOCKSTEP_MAX_BODY_BYTES", default.max_body_bytes),
             memory_bytes=_size(environment, "LOCKSTEP_MEMORY_BYTES", default.memory_bytes),
+            admin_token=environment.get("LOCKSTEP_ADMIN_TOKEN") or default.admin_token,
         )
 
 

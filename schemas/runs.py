@@ -184,6 +184,8 @@ class Revision(Model):
     """The plan from `from_step` on, as the history in force makes it; null where it never holds."""
     reason: str
     author: str
+    author_proven: bool = False
+    """Whether a token vouches for the author; otherwise it is what the request said, if anything."""
     created_at: str
     cancelled_by: Number | None = None
     dropped_in: Number | None = None

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from app.api.permissions import role_of
+from app.control.access import permit
 from app.control.context import Control
 from app.control.idempotency import Key
 from app.identity import Identity
@@ -36,6 +38,12 @@ async def _if_match(
     if_match: Annotated[str | None, Header(pattern=ETAG, description='the newest revision known, such as "7"')] = None,
 ) -> int | None:
     return None if if_match in (None, "*") else int(if_match.removeprefix("W/").strip('"'))
+
+
+async def permitted(request: Request) -> None:
+    """Raises `Forbidden` where whoever asks may not make this call, on the run that its path names."""
+    role = role_of(request.method, request.scope["route"].path_format)
+    permit(await _identity(request), role, request.path_params.get("run"))
 
 
 Controlled = Annotated[Control, Depends(_control)]

@@ -64,5 +64,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     flat = [{"$ref": PLACE.format(model=model.__name__)} for model in own.values() if not model.nests]
     schedule = {"title": "Schedule", "anyOf": [*nested, {"$ref": PLACE.format(model="Dialect")}]}
     track = {"title": "Track", "anyOf": [{"$ref": PLACE.format(model="Schedule")}, *flat]}
+    described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    described["security"] = [{}, {"token": []}]  # the first: where there are none
     schemas |= {**definitions["$defs"], "Dialect": DIALECT, "Schedule": schedule, "Track": track}
     return described

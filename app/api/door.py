@@ -7,27 +7,34 @@ of windows too. Every worker makes the window call all the time, so it is answer
 FastAPI's router it took a third to a half longer, and as an ordinary one more than three times as long: that is worth a
 second place that maps errors. The same function is a route as well, which documents it, and is taken where the door
 does not know the path, as below a prefix.
+
+Who asks is found out here; what he may do is judged where the call is known, by `permit` for windows and, for all
+routes, by `app.api.dependencies`.
 """
 
 import re
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import problems, windows
 from app.api.limits import body_of, header
+from app.api.permissions import is_open
+from app.control.access import Access, called, permit
 from app.control.context import Control
-from app.errors import LockstepError
-from app.identity import ANONYMOUS
+from app.errors import Invalid, LockstepError
+from app.identity import ANONYMOUS, Identity
 
-WINDOWS = re.compile(r"/v1/runs/([^/\x00]+)/windows")
+WINDOWS_PATH = re.compile(r"/v1/runs/([^/\x00]+)/windows")
+LONGEST_AUTHOR = 200
 
 
 class Door:
     """ASGI middleware. What it refuses is answered with a problem document."""
 
-    def __init__(self, app: ASGIApp, control: Control, max_body_bytes: int) -> None:
-        self._app, self._control, self._max_body_bytes = app, control, max_body_bytes
+    def __init__(self, app: ASGIApp, control: Control, access: Access, max_body_bytes: int) -> None:
+        self._app, self._control, self._access, self._max_body_bytes = app, control, access, max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,20 +44,44 @@ class Door:
             body = await body_of(scope, receive, self._max_body_bytes)
             if body is None:
                 return
-            scope["identity"] = ANONYMOUS
+            identity = scope["identity"] = await self._identity(scope)
             run = run_of_windows(scope)
             if run is None:
                 await self._app(scope, again(body, receive), send)
                 return
+            permit(identity, "worker", run)
             response = await windows.answer(self._control, run, body, header(scope, b"accept").decode("latin-1"))
         except LockstepError as error:
             response = problems.answer(error, Request(scope))
         await response(scope, receive, send)
 
+    async def _identity(self, scope: Scope) -> Identity:
+        """Who sent a request. Raises `Unauthorized`."""
+        if is_open(scope["path"].removeprefix(scope.get("root_path", ""))):
+            return ANONYMOUS
+        token = token_of(scope)
+        known = self._access.known(token)
+        identity = await run_in_threadpool(self._access.look_up, token) if known is None else known
+        author = header(scope, b"lockstep-author")
+        return called(identity, _name(author)) if author else identity
+
+
+def token_of(scope: Scope) -> bytes:
+    """The bearer token of a request, empty where there is none."""
+    scheme, _, token = header(scope, b"authorization").partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _name(author: bytes) -> str:
+    name = author.decode(errors="replace").strip()
+    if not 0 < len(name) <= LONGEST_AUTHOR or not name.isprintable():
+        raise Invalid.at("", f"Lockstep-Author is a name of 1 to {LONGEST_AUTHOR} characters that can be printed")
+    return name
+
 
 def run_of_windows(scope: Scope) -> str | None:
     """The run whose window is asked for, if that is what this request is."""
-    match = WINDOWS.fullmatch(scope["path"]) if scope["method"] == "POST" else None
+    match = WINDOWS_PATH.fullmatch(scope["path"]) if scope["method"] == "POST" else None
     return match and match[1]
 
 

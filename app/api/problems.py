@@ -20,6 +20,8 @@ logger = logging.getLogger("lockstep")
 
 STATUS = {
     "invalid": 422,
+    "unauthorized": 401,
+    "forbidden": 403,
     "not-found": 404,
     "unknown-run": 404,
     "run-exists": 409,
@@ -46,6 +48,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     }
 }
 HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
     413: {"Connection": "close"},  # what is left of the body may still be on its way
     503: {"Retry-After": "2"},
 }

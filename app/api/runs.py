@@ -10,6 +10,7 @@ from app.api.codecs import response
 from app.api.dependencies import Controlled, Identified, Keyed, Matched
 from app.api.pictures import PICTURES, accepted_picture
 from app.control import revisions, runs, values
+from app.control.access import permit
 from app.control.workers import find as workers_of
 from app.errors import Invalid
 from schemas.base import Count, Number, Number0, Step, Text, TrackName
@@ -48,6 +49,7 @@ def create(
     control: Controlled, body: Annotated[RunCreate, posted(RunCreate)], identity: Identified, key: Keyed
 ) -> Response:
     """All ranks may send it. The same plan finds the run; another one is `run-exists` unless `if_exists` is `keep`."""
+    permit(identity, "worker", body.run)
     status, answer = runs.create(control, body, identity, key)
     headers = {"Location": f"/v1/runs/{body.run}", "ETag": f'"{answer.revision}"'}
     return response(answer, status=status, headers=headers)
@@ -56,17 +58,18 @@ def create(
 @router.get("", response_model=RunList, summary="List runs")
 def find(
     control: Controlled,
+    identity: Identified,
     status: Status | None = None,
     label: Annotated[list[Text] | None, Query(description="`key=value`; all of them must hold")] = None,
     cursor: Number | None = None,
     limit: Limit = 100,
 ) -> Response:
-    """Newest first."""
+    """Newest first: those that you may see."""
     pairs = [entry.partition("=") for entry in label or []]
     if any(not separator for _, separator, _ in pairs):
         raise Invalid.at("/label", "a label filter is written key=value")
     labels = {name: value for name, _, value in pairs}
-    return response(runs.find(control, status=status, labels=labels, cursor=cursor, limit=limit))
+    return response(runs.find(control, names=identity.runs, status=status, labels=labels, cursor=cursor, limit=limit))
 
 
 @router.get("/{run}", response_model=Run, summary="One run")

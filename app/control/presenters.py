@@ -78,6 +78,7 @@ def revision(row: RevisionRow, **more: Any) -> Revision:
         action=row.action,
         reason=row.reason,
         author=row.author,
+        author_proven=row.proven,
         created_at=iso(row.created_at),
         cancelled_by=row.cancelled_by,
         dropped_in=row.dropped_in,

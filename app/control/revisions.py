@@ -19,7 +19,7 @@ from app.errors import BelowHorizon, Invalid, LockstepError, NotFound, RevisionM
 from app.identity import Identity
 from app.schedules import losses
 from app.store import Reader, RevisionRow, RunRow, Transaction
-from schemas.actions import Action, CancelAction, CreateAction, RewindAction, RollbackAction
+from schemas.actions import Action, CancelAction, CreateAction, RewindAction, RollbackAction, StoredAction
 from schemas.base import Warned
 from schemas.plans import Plan
 from schemas.runs import Preview, Revision, RevisionCreate, RevisionList, RewindCreate, RewoundRun
@@ -148,7 +148,7 @@ def _worked_out(control: Control, reader: Reader, run: RunRow, request: Revision
         raise _below(run, f"step {step} is committed already; the earliest step for a change is {run.horizon}")
     before = control.cache.curve(reader, run)
     before.plan(before.history.at(step))  # into the memo that lasts
-    row = RevisionRow(run.revision + 1, run.attempt, step, step, request.action, None, request.reason, identity.name)
+    row = _posted(run.revision + 1, run.attempt, step, request.action, request.reason, identity)
     try:
         if isinstance(request.action, CancelAction):
             _cancellable(reader, run, before, request.action.revision)
@@ -160,6 +160,11 @@ def _worked_out(control: Control, reader: Reader, run: RunRow, request: Revision
     index = after.history.index[row.number]
     dropped = losses(after.plan(index - 1), request.action)
     return Change(row, before, after, [*_away(reader, run), *jumps(before, after, step), *dropped])
+
+
+def _posted(number: int, attempt: int, step: int, action: StoredAction, reason: str, identity: Identity) -> RevisionRow:
+    """A revision as somebody posts it."""
+    return RevisionRow(number, attempt, step, step, action, None, reason, identity.name, proven=identity.proven)
 
 
 def _hold(run: RunRow, curve: Curve, row: RevisionRow) -> None:
@@ -251,7 +256,7 @@ def _rewound(control: Control, reader: Reader, run: RunRow, request: RewindCreat
     before = control.cache.curve(reader, run)
     number, attempt = run.revision + 1, run.attempt + 1
     kept = history_of([row for row in reader.revisions(run.id) if row.from_step <= step], run.attempt)
-    row = RevisionRow(number, attempt, step, step, action, None, request.reason, identity.name)
+    row = _posted(number, attempt, step, action, request.reason, identity)
     try:
         row = replace(row, plan=_elsewhere(control, reader, run, before.on(kept), carried(action)))
         after = before.trying(kept.adding(row))

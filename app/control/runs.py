@@ -41,7 +41,7 @@ def create(control: Control, request: RunCreate, identity: Identity, key: Key | 
     except Invalid as error:
         raise error.under("/plan") from None
     action, start = CreateAction(kind="create"), request.start_step
-    first = RevisionRow(1, 1, start, start, action, plan, "", identity.name)
+    first = RevisionRow(1, 1, start, start, action, plan, "", identity.name, proven=identity.proven)
     curve = Curve(History((first,)))
     bounds = {track: bound.to_json() for track, bound in request.bounds.items()}
     try:
@@ -86,14 +86,15 @@ def get(control: Control, name: str) -> Run:
 def find(
     control: Control,
     *,
+    names: str = "*",
     status: str | None = None,
     labels: Mapping[str, str] | None = None,
     cursor: int | None = None,
     limit: int = 100,
 ) -> RunList:
-    """Runs, newest first, a page at a time."""
+    """Runs, newest first, a page at a time; `names` is the name of one, or the beginning of names followed by `*`."""
     with control.store.read() as reader:
-        rows = reader.find_runs(status=status, labels=labels or {}, after=cursor, limit=limit + 1)
+        rows = reader.find_runs(names=names, status=status, labels=labels or {}, after=cursor, limit=limit + 1)
         page, following = presenters.page(rows, limit, lambda row: row, lambda row: row.id)
         curves = control.cache.curves(reader, page)
         return RunList(items=presenters.runs(reader, control.cache, page, curves), next_cursor=following)

@@ -15,8 +15,8 @@ Not promised: the order in which waiting writers get the lock, and what a read o
 is under way (it sees the state before or after it, never a part).
 """
 
-from app.store.records import AttemptRow, EventRow, RevisionRow, RunRow, Segment, UnverifiedRow, WorkerRow
-from app.store.sql import Reader, Store, Transaction, open_store, upgrade
+from app.store.records import AttemptRow, EventRow, RevisionRow, RunRow, Segment, TokenRow, UnverifiedRow, WorkerRow
+from app.store.sql import Reader, Store, Transaction, open_beside, open_store, upgrade
 
 __all__ = [
     "AttemptRow",
@@ -26,9 +26,11 @@ __all__ = [
     "RunRow",
     "Segment",
     "Store",
+    "TokenRow",
     "Transaction",
     "UnverifiedRow",
     "WorkerRow",
+    "open_beside",
     "open_store",
     "upgrade",
 ]

@@ -70,14 +70,14 @@ class SQLite:
     upgrades_itself = True
     touch = "PRAGMA user_version = 0"
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, beside: bool = False) -> None:
         name = url.database or ":memory:"
         if name == ":memory:" or name.startswith("file:") or url.query:
             raise StoreError(
                 "an in-memory SQLite database would lose acknowledged values, and SQLite's own options are not taken; "
                 "name a file, and nothing else: sqlite:///lockstep.db"
             )
-        self._url = url
+        self._url, self._beside = url, beside
         self._writing = threading.Lock()
         self._file = DatabaseFile(name)
         self._first: sqlite3.Connection | None = None
@@ -94,7 +94,7 @@ class SQLite:
                 f"{self._file.name} lies on a network file system ({kind}), whose locks SQLite cannot rely on; "
                 "use a local disk, or PostgreSQL"
             )
-        self._file.claim()
+        self.upgrades_itself = self._file.claim(beside=self._beside)  # else whoever serves it has seen to that
         try:
             self._first = self._connect()
             self._first.execute("SELECT 1 FROM sqlite_master").close()  # opens the log
@@ -188,11 +188,14 @@ class PostgreSQL:
         """Nothing is held outside the engine."""
 
 
-def database_of(url: URL) -> Database:
-    """The kind of database that a URL names. Raises `StoreError` for any other than SQLite and PostgreSQL."""
+def database_of(url: URL, *, beside: bool = False) -> Database:
+    """The kind of database that a URL names. Raises `StoreError` for any other than SQLite and PostgreSQL.
+
+    `beside`: go on also where another process serves it.
+    """
     backend = url.get_backend_name()
     if backend == "sqlite":
-        return SQLite(url)
+        return SQLite(url, beside=beside)
     if backend in ("postgresql", "postgres"):
         return PostgreSQL(url)
     raise StoreError(f"no support for {backend!r}; use sqlite:///FILE or postgresql://USER@HOST/DATABASE")

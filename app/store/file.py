@@ -32,8 +32,10 @@ class DatabaseFile:
         """For SQLite: to open the file, and to make none."""
         return f"{Path(self.name).as_uri()}?mode=rw"
 
-    def claim(self) -> None:
+    def claim(self, *, beside: bool = False) -> bool:
         """Make the file where there is none, and lock it: no other process serves it, whatever name it has for it.
+
+        `beside`: be content where one does. Returns whether none does.
 
         On Linux the file itself is locked, as that has nothing to do with SQLite's own locks there; on other systems
         one beside it, which does not keep out who comes by a hard link. Raises `StoreError` and OSError.
@@ -41,14 +43,18 @@ class DatabaseFile:
         descriptors = [_opened(self._real)]
         if sys.platform != "linux":
             descriptors.append(_opened(f"{self._real}.lock"))
+        alone = True
         try:
             fcntl.flock(descriptors[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # nothing is closed: with any descriptor of a file, a process gives up SQLite's locks on it
-            raise StoreError(
-                f"another process serves {self.name}; SQLite takes one at a time. "
-                "Stop it, or use PostgreSQL for replicas"
-            ) from None
+            alone = False
+            if not beside:
+                raise StoreError(
+                    f"another process serves {self.name}; SQLite takes one at a time. "
+                    "Stop it, or use PostgreSQL for replicas"
+                ) from None
         self._descriptors = descriptors
+        return alone
 
     def watch(self) -> None:
         """Remember which file and which log these are; a connection stays open from now on, so that they stay so."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.identity import Role
 from schemas.actions import StoredAction
 from schemas.plans import Plan
 from schemas.runs import Status
@@ -53,6 +54,8 @@ class AttemptRow:
 class RevisionRow:
     """One revision: an action at a step. `posted_step`: the one that it was posted for, before a return moved it.
 
+    `proven`: a token vouches for its author.
+
     `plan` is given where the action starts from one that the history in force does not have: that of `create`, and of a
     `rollback` to a revision of an earlier attempt.
     """
@@ -66,6 +69,7 @@ class RevisionRow:
     reason: str
     author: str
     created_at: float = 0.0
+    proven: bool = False
     cancelled_by: int | None = None
     dropped_in: int | None = None
     dropped_reason: str | None = None
@@ -137,3 +141,16 @@ class AnswerRow:
     body_hash: str
     status: int
     answer: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token's hash, and whom it names: his role, and the runs that he may see and change."""
+
+    id: int
+    name: str
+    hash: str
+    role: Role
+    runs: str
+    created_at: float
+    revoked_at: float | None

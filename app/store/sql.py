@@ -48,10 +48,11 @@ from app.store.records import (
     RevisionRow,
     RunRow,
     Segment,
+    TokenRow,
     UnverifiedRow,
     WorkerRow,
 )
-from app.store.tables import answers, attempts, events, plans, revisions, runs, segments, unverified, workers
+from app.store.tables import answers, attempts, events, plans, revisions, runs, segments, tokens, unverified, workers
 from schemas.actions import StoredAction
 from schemas.plans import Plan
 
@@ -66,6 +67,7 @@ def _columns(table: Table, record: type[Any]) -> list[Any]:
 RUN, ATTEMPT, REVISION = _columns(runs, RunRow), _columns(attempts, AttemptRow), _columns(revisions, RevisionRow)
 SEGMENT, WORKER, EVENT = _columns(segments, Segment), _columns(workers, WorkerRow), _columns(events, EventRow)
 UNVERIFIED, ANSWER = _columns(unverified, UnverifiedRow), _columns(answers, AnswerRow)
+TOKEN = _columns(tokens, TokenRow)
 
 
 REVISION_FIELDS = [column.key for column in REVISION]
@@ -93,10 +95,17 @@ class Reader:
         return _run(row, name)
 
     def find_runs(
-        self, *, status: str | None, labels: Mapping[str, str], after: int | None, limit: int
+        self, *, names: str = "*", status: str | None, labels: Mapping[str, str], after: int | None, limit: int
     ) -> list[RunRow]:
-        """Runs, newest first, below the id `after`; only those that have the status and all the labels."""
+        """Runs, newest first, below the id `after`; only those that have the status and all the labels.
+
+        `names` is a name, or the beginning of names followed by `*`.
+        """
         query = select(*RUN).order_by(runs.c.id.desc()).limit(limit)
+        if names.endswith("*"):
+            query = query.where(func.substr(runs.c.name, 1, len(names) - 1) == names[:-1])
+        else:
+            query = query.where(runs.c.name == names)
         if status is not None:
             query = query.where(runs.c.status == status)
         if after is not None:
@@ -235,6 +244,19 @@ class Reader:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else AnswerRow(*row)
 
+    def token(self, hash_: str) -> TokenRow | None:
+        """The token that has this hash, revoked or not."""
+        row = self._connection.execute(select(*TOKEN).where(tokens.c.hash == hash_)).one_or_none()
+        return None if row is None else TokenRow(*row)
+
+    def tokens(self) -> list[TokenRow]:
+        """All tokens that were ever created, the first one first."""
+        return [TokenRow(*row) for row in self._connection.execute(select(*TOKEN).order_by(tokens.c.id))]
+
+    def any_token(self) -> bool:
+        """Whether a token was ever created."""
+        return self._connection.execute(select(tokens.c.id).limit(1)).one_or_none() is not None
+
     def _by_run(
         self, query: Select[Any], run_ids: Sequence[int], make: Callable[[Any], Record]
     ) -> dict[int, list[Record]]:
@@ -368,6 +390,17 @@ class Transaction(Reader):
         values = {"run": run, "call": call, "key": key, "body_hash": body_hash, "status": status, "answer": answer}
         self._connection.execute(insert(answers).values(at=self._clock, **values))
 
+    def add_token(self, **values: Any) -> None:
+        """Remember a token by its hash."""
+        self._connection.execute(insert(tokens).values(created_at=self._clock, **values))
+
+    def revoke_token(self, number: int) -> TokenRow | None:
+        """End a token for good, if there is one of this number; the time of the first revocation stands."""
+        ended = func.coalesce(tokens.c.revoked_at, self._clock)
+        statement = update(tokens).where(tokens.c.id == number).values(revoked_at=ended).returning(*TOKEN)
+        row = self._connection.execute(statement).one_or_none()
+        return None if row is None else TokenRow(*row)
+
     def _insert(self, table: Table) -> Any:
         """An insert that may say what to do on a conflict, which SQL leaves to each database."""
         make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
@@ -377,10 +410,10 @@ class Transaction(Reader):
 class Store:
     """A database with the current schema. Thread-safe; see `app.store` for the contract."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, beside: bool = False) -> None:
         """Raises `StoreError` where the database cannot be used, or has another schema than this release."""
         self._failed: tuple[float, Unavailable] | None = None
-        self._database = database_of(make_url(url))
+        self._database = database_of(make_url(url), beside=beside)
         self._engine = self._database.engine()
         try:
             self._check_schema(url)
@@ -456,6 +489,12 @@ def open_store(url: str) -> Store:
 
 
 @in_words
+def open_beside(url: str) -> Store:
+    """The same, also while a service has it: for what concerns no run, as its memory of runs would age."""
+    return Store(url, beside=True)
+
+
+@in_words
 def upgrade(url: str) -> None:
     """Bring a database to the schema of this release. Keeps what is in it; does nothing where it is current."""
     database = database_of(make_url(url))
@@ -501,4 +540,4 @@ def _cut(segment: Segment, stop: int) -> Segment:
     return replace(segment, stop=stop, data=data)
 
 
-__all__: Sequence[str] = ("Reader", "Store", "Transaction", "open_store", "upgrade")
+__all__: Sequence[str] = ("Reader", "Store", "Transaction", "open_beside", "open_store", "upgrade")

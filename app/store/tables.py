@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -68,6 +69,7 @@ revisions = Table(
     Column("plan", JSON, nullable=False),
     Column("reason", Text, nullable=False),
     Column("author", String(200), nullable=False),
+    Column("proven", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     Column("cancelled_by", Integer),
     Column("dropped_in", Integer),
@@ -146,4 +148,16 @@ answers = Table(
     Column("status", Integer, nullable=False),
     Column("answer", JSON, nullable=False),
     Column("at", Float, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("runs", String(201), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
 )

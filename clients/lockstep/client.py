@@ -26,8 +26,9 @@ Document = Mapping[str, Any] | Dumps
 class Client:
     """A service of Lockstep, reached over HTTP.
 
-    `url` defaults to `LOCKSTEP_URL`, `token` to `LOCKSTEP_TOKEN`; `timeout` is in seconds, per call; `transport` is an
-    httpx transport, for tests (`lockstep.testing`). Calls that change something carry an idempotency key and are tried
+    `url` defaults to `LOCKSTEP_URL`, `token` to `LOCKSTEP_TOKEN`, and `author`, who makes changes where no token says
+    so, to `LOCKSTEP_AUTHOR`; `timeout` is in seconds, per call; `transport` is an httpx transport, for tests
+    (`lockstep.testing`). Calls that change something carry an idempotency key and are tried
     once more when the connection drops, so nothing is done twice. Fields that this release does not know are kept.
 
     Raises `Unavailable` (no usable answer) and `Refused` (the service said no); see `lockstep.errors`.
@@ -38,6 +39,7 @@ class Client:
         url: str | None = None,
         *,
         token: str | None = None,
+        author: str | None = None,
         timeout: float = 5.0,
         transport: BaseTransport | None = None,
     ) -> None:
@@ -47,7 +49,8 @@ class Client:
         if not url.startswith(("http://", "https://")):
             raise Misused(f"The address of the service starts with http:// or https://, and {url!r} does not.")
         token = token or os.environ.get("LOCKSTEP_TOKEN")
-        self._transport = Transport(url, token=token, timeout=timeout, transport=transport)
+        author = author or os.environ.get("LOCKSTEP_AUTHOR")
+        self._transport = Transport(url, token=token, author=author, timeout=timeout, transport=transport)
         self.url = self._transport.url
 
     # Runs

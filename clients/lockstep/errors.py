@@ -7,6 +7,8 @@
     └── Refused                 the service said no (`.name`, `.status`, `.errors`, and the members of the problem)
         ├── Invalid             422  the request is not one that Lockstep understands
         ├── IdempotencyMismatch 422  the key was used with another request
+        ├── Unauthorized        401  the service asks for a token, and this is none of its own
+        ├── Forbidden           403  the token does not give this right
         ├── UnknownRun          404  no run has this name
         ├── RunExists           409  the run was created with another plan
         ├── RunReplaced         409  the name belongs to another run now
@@ -96,6 +98,20 @@ class IdempotencyMismatch(Refused):
     """The idempotency key was used before, with another request."""
 
     name = "idempotency-mismatch"
+
+
+class Unauthorized(Refused):
+    """The service asks for a token, and got none, or one that is not its own any more."""
+
+    name = "unauthorized"
+    advice = "Pass token=… or set LOCKSTEP_TOKEN; who runs the service makes one (lockstep-server token create)."
+
+
+class Forbidden(Refused):
+    """The token does not give the right to do this, or not with this run."""
+
+    name = "forbidden"
+    advice = "Another token may (token=… or LOCKSTEP_TOKEN), with a higher role or for more runs."
 
 
 class UnknownRun(Refused):

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from lockstep.errors import Invalid, LockstepError, Unavailable, from_problem
+from lockstep.errors import Invalid, LockstepError, Misused, Unavailable, from_problem
 
 BaseTransport = httpx.BaseTransport
 Response = httpx.Response
@@ -19,11 +19,17 @@ _DROPPED = (httpx.NetworkError, httpx.RemoteProtocolError)  # also an idle conne
 class Transport:
     """A connection pool to one service. Thread-safe; `transport` is the seam for tests."""
 
-    def __init__(self, url: str, *, token: str | None, timeout: float, transport: BaseTransport | None) -> None:
+    def __init__(
+        self, url: str, *, token: str | None, author: str | None, timeout: float, transport: BaseTransport | None
+    ) -> None:
         self.url = url.rstrip("/")
         self._timeout = timeout
-        headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+        headers = [("accept", "application/json")]
+        if token:
+            headers.append(("authorization", f"Bearer {_checked(token)}"))
         self._http = httpx.Client(base_url=self.url, headers=headers, transport=transport)
+        if author:
+            self._http.headers.update([(b"lockstep-author", author.encode())])
         if (logger := logging.getLogger("httpx")).level == logging.NOTSET:
             logger.setLevel(logging.WARNING)  # it logs every request at INFO, and some frameworks set the root to INFO
 
@@ -96,6 +102,17 @@ class Transport:
         if isinstance(error, Unavailable):
             error.retry_after = _seconds(response.headers.get("retry-after"))
         return error
+
+
+def _checked(token: str) -> str:
+    """A token as it was meant: without the end of the line that a file has. Raises `Misused`, which does not show it.
+
+    httpx would refuse it in words that do, and they would stand in the job's log.
+    """
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Misused("The token is none: it has spaces, ends of lines or characters beyond ASCII in it.")
+    return token
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

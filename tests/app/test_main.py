@@ -1,6 +1,7 @@
 """The `lockstep-server` command as an operator meets it."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -8,12 +9,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.control.access import KNOWN_SECONDS
 from app.main import main
 from schemas.specs import KINDS
 from tests.processes import started
@@ -151,3 +154,75 @@ def test_what_keeps_a_database_from_being_used_is_one_sentence(
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "file is not a database" in said.err
+
+
+def token_command(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.main", "token", *arguments, "--database-url", url]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_tokens_are_made_and_ended_while_the_service_runs(tmp_path: Path) -> None:
+    made = token_command(f"sqlite:///{tmp_path}/lockstep.db", "create", "ada", "--role", "admin")
+    ada = made.stdout.strip()
+    assert "shown this once" in made.stderr
+    with running(tmp_path) as service:
+
+        def status(token: str) -> int:
+            return httpx.get(f"{service.url}/v1/runs", headers={"authorization": f"Bearer {token}"}).status_code
+
+        grace = token_command(service.database_url, "create", "grace", "--role", "read", "--runs", "a*").stdout.strip()
+        assert [status(token) for token in ("none", ada, grace)] == [401, 200, 200]
+        listed = token_command(service.database_url, "list").stdout
+        ended = token_command(service.database_url, "revoke", "2")
+        assert ended.stdout == f"token 2 of grace is revoked, everywhere within {KNOWN_SECONDS:.0f} seconds\n"
+        deadline = time.monotonic() + 60
+        while status(grace) == 200 and time.monotonic() < deadline:
+            time.sleep(0.1)  # the service learns of it in its own time
+        assert [status(token) for token in (grace, ada)] == [401, 200]
+        assert ada not in service.log() + listed
+    rows = [line.split() for line in listed.splitlines()]
+    assert [(row[0], row[1], row[2], row[-1]) for row in rows[1:]] == [
+        ("1", "admin", "*", "ada"),
+        ("2", "read", "a*", "grace"),
+    ]
+    assert (len(rows[1]), len(token_command(service.database_url, "list").stdout.splitlines()[2].split())) == (6, 8)
+
+
+def test_a_token_that_cannot_be_made_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    assert main(["token", "create", "ada", "--role", "read", "--runs", "a*b", "--database-url", url]) == 1
+    assert main(["token", "revoke", "7", "--database-url", url]) == 1
+    assert capsys.readouterr().err == (
+        "lockstep-server: 'a*b' names no runs; write a run's name, or the beginning of names followed by *\n"
+        "lockstep-server: there is no token 7; `lockstep-server token list` shows them\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_without_a_token_it_listens_on_its_own_machine_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    command = ["serve", "--host", host, "--port", "0", "--database-url", f"sqlite:///{tmp_path}/x.db"]
+    assert main(command) == 1
+    assert capsys.readouterr().err == (
+        f"lockstep-server: at {host} other machines reach it, and nobody needs a token: create one with "
+        "`lockstep-server token create NAME --role admin`, or pass --insecure where something else keeps strangers "
+        "away\n"
+    )
+
+
+@pytest.mark.parametrize("allowed", ["--insecure", "a token", "a token of the administrator"])
+def test_it_listens_to_other_machines_where_that_is_asked_for_or_tokens_are(tmp_path: Path, allowed: str) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    command = [sys.executable, "-m", "app.main", "serve", "--host", "0.0.0.0", "--port", "0", "--database-url", url]
+    if allowed == "a token":
+        assert token_command(url, "create", "ada", "--role", "admin").returncode == 0
+    if allowed == "--insecure":
+        command.append(allowed)
+    secret = {"LOCKSTEP_ADMIN_TOKEN": "s" * 32} if allowed == "a token of the administrator" else {}
+    with started(command, stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | secret) as process:
+        assert process.stdout is not None
+        port = re.search(r"http://0\.0\.0\.0:(\d+)", process.stdout.readline())
+        assert port
+        asked = httpx.get(f"http://127.0.0.1:{port[1]}/v1/runs", timeout=60)
+    assert asked.status_code == (200 if allowed == "--insecure" else 401)

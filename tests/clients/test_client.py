@@ -79,3 +79,24 @@ def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         Client()
     with pytest.raises(errors.Misused, match="http://"):
         Client("localhost:8000")
+
+
+def test_who_makes_changes_is_said_where_there_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKSTEP_AUTHOR", "Ada Lövelace")
+    recorder = Recorder(answer({}))
+    with recorder.client() as client:
+        client.finish("r")
+    with recorder.client(author="grace") as client:
+        client.finish("r")
+    assert [headers["lockstep-author"] for _, _, headers, _ in recorder.calls] == ["Ada Lövelace", "grace"]
+
+
+def test_a_token_from_a_file_may_end_its_line_and_one_that_is_none_is_not_shown() -> None:
+    recorder = Recorder(answer({}))
+    with recorder.client(token=" secret\n") as client:
+        client.run("r")
+    assert recorder.calls[0][2]["authorization"] == "Bearer secret"
+    for nonsense in ("sec\nret", "sec ret", "secrét", "sec\x00ret"):
+        with pytest.raises(errors.Misused) as refused:
+            recorder.client(token=nonsense)
+        assert "sec" not in str(refused.value)

@@ -1,10 +1,18 @@
 """The transport: what is sent once more, and what is no usable answer."""
 
 import logging
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lockstep import errors
+from lockstep import Client, errors
 from tests.clients.recorder import Recorder, answer
 
 
@@ -69,3 +77,46 @@ def test_requests_are_not_logged_at_info(caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.INFO), Recorder(answer({})).client() as client:
         client.run("r")
     assert not caplog.records
+
+
+class Anything(BaseHTTPRequestHandler):
+    """Answers every request with an empty object."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a service that has a certificate for which nobody else vouches, and the file of that."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    path = tmp_path / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    named = ["-subj", "/CN=lockstep", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*command, *named, "-keyout", str(path), "-out", str(path)], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with HTTPServer(("127.0.0.1", 0), Anything) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_address[1]}", path
+        server.shutdown()
+        thread.join()
+
+
+def test_an_authority_of_ones_own_is_trusted_by_its_file(
+    encrypted: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, authority = encrypted
+    with Client(url) as client, pytest.raises(errors.Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+        client.run("r")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with Client(url) as client:
+        assert client.run("r") == {}

@@ -33,6 +33,7 @@ def follow(text: str, folder: Path, service: Service, seconds: float = 170) -> s
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "LOCKSTEP_URL": service.url,
+        "LOCKSTEP_DATABASE_URL": service.database_url,
         "OMP_NUM_THREADS": "1",
     }
     script = "\n".join(["set -eu", *(_command(language, code) for language, code in blocks(text))])

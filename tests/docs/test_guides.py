@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.identity import ROLES
 from app.schedules import compile_plan, resolve
 from schemas.plans import Plan
 from tests.docs.guide import blocks, follow
@@ -92,5 +93,14 @@ def _headings(page: Path) -> list[str]:
 
 
 def test_every_guide_with_code_is_followed_by_a_test() -> None:
-    followed = {"tour.md", "adopt.md", "after-the-end.md"}
+    followed = {"access.md", "tour.md", "adopt.md", "after-the-end.md"}
     assert {page.name for page in DOCS.glob("*.md") if blocks(page.read_text())} == followed
+
+
+def test_the_page_on_access_does_what_it_says(tmp_path: Path) -> None:
+    """On a service of its own, which asks for a token afterwards."""
+    text = (DOCS / "access.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(ROLES)
+    with running(tmp_path) as guarded:
+        follow(text, tmp_path, guarded)
+        assert httpx.get(f"{guarded.url}/v1/runs").status_code == 401

@@ -75,7 +75,7 @@ def test_an_error_is_the_same_problem_at_both_call_sites(service: FastAPI) -> No
 
 
 def test_the_door_answers_what_it_raises_itself(service: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As an identity check will: whatever is refused before a route is known is a problem document as well."""
+    """As the check of who asks does: whatever is refused before a route is known is a problem document as well."""
 
     async def refused(*_: object) -> bytes:
         raise NotFound("not for you")
@@ -93,4 +93,18 @@ def test_whoever_sends_a_revision_is_its_author(service: FastAPI) -> None:
         assert made.json()["author"] == "anonymous"
         rewound = http.post("/v1/runs/a/rewind", json={"to_step": 0})
         assert rewound.status_code == 200
-        assert {one["author"] for one in http.get("/v1/runs/a/revisions").json()["items"]} == {"anonymous"}
+        listed = http.get("/v1/runs/a/revisions").json()["items"]
+        assert {(one["author"], one["author_proven"]) for one in listed} == {("anonymous", False)}
+
+
+def test_without_tokens_one_may_say_who_one_is_and_it_is_recorded_as_unproven(service: FastAPI) -> None:
+    with TestClient(service) as http:
+        http.post("/v1/runs", json=RUN, headers={b"lockstep-author": "Ada Lövelace".encode()})
+        made = http.post(
+            "/v1/runs/a/revisions", json={"action": {"kind": "hold"}}, headers={"lockstep-author": "grace"}
+        )
+        assert (made.json()["author"], made.json()["author_proven"]) == ("grace", False)
+        assert http.get("/v1/runs/a/revisions/1").json()["author"] == "Ada Lövelace"
+        for nobody in (b" ", b"a\tb", b"a" * 201):
+            refused = http.get("/v1/runs", headers={b"lockstep-author": nobody})
+            assert (refused.status_code, refused.json()["type"]) == (422, "urn:lockstep:problem:invalid")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.errors import StoreError
-from app.store import open_store
+from app.store import open_beside, open_store
 from app.store.engines import file_system_of
 
 
@@ -58,3 +58,20 @@ def test_a_network_file_system_is_refused(sqlite_url: str, monkeypatch: pytest.M
 def test_the_file_system_of_a_folder_is_known(tmp_path: Path) -> None:
     assert file_system_of("/proc/self") == "proc"
     assert file_system_of(str(tmp_path)) != ""
+
+
+def test_what_concerns_no_run_may_stand_beside_a_service(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes what it came for, and leaves the schema to the service; alone, it sees to both."""
+    first = open_beside(sqlite_url)
+    first.close()
+    serving = open_store(sqlite_url)
+    beside = open_beside(sqlite_url)
+    with beside.change() as tx:
+        tx.add_token(name="ada", hash="h", role="read", runs="*")
+    with serving.read() as reader:
+        assert reader.any_token()
+    monkeypatch.setattr("app.store.sql.ScriptDirectory.get_current_head", lambda _self: "9999")
+    with pytest.raises(StoreError, match="has schema"):
+        open_beside(sqlite_url)
+    beside.close()
+    serving.close()
