@@ -85,6 +85,13 @@ class RunArchived(LockstepError):
     title = "The run is archived"
 
 
+class RunLocked(LockstepError):
+    """Somebody has locked the run: nothing of it changes until it is unlocked."""
+
+    name = "run-locked"
+    title = "The run is locked"
+
+
 class HistoryBehind(LockstepError):
     """The database knows less than a worker has seen: it was restored from an older copy."""
 
@@ -128,10 +135,10 @@ class RevisionNeeded(LockstepError):
 
 
 class RevisionMismatch(LockstepError):
-    """`If-Match` names a revision that is no longer the newest."""
+    """`If-Match` names a revision that is no longer the newest, or settings that changed since."""
 
     name = "revision-mismatch"
-    title = "A newer revision exists"
+    title = "The run has changed since"
 
 
 class IdempotencyMismatch(LockstepError):

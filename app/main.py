@@ -23,7 +23,7 @@ from starlette.responses import Response
 import app.dialects  # noqa: F401 - the schedulers of the libraries, which enter the registry
 from app.api import docs, problems, runs, schedules, windows
 from app.api.codecs import json_response
-from app.api.dependencies import permitted
+from app.api.dependencies import known_query, permitted
 from app.api.door import Door
 from app.control.access import KNOWN_SECONDS, Access, create_token, revoke_token, tokens
 from app.control.cache import Cache
@@ -65,7 +65,9 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     problems.install(service)
     docs.install(service)
     for router in (windows.router, runs.router, schedules.router):
-        service.include_router(router, responses=problems.RESPONSES, dependencies=[Depends(permitted)])
+        service.include_router(
+            router, responses=problems.RESPONSES, dependencies=[Depends(permitted), Depends(known_query)]
+        )
 
     @service.get("/healthz", tags=["service"], summary="The process is alive", response_model=dict[str, str])
     async def healthz() -> Response:

@@ -18,7 +18,7 @@ TOO_MANY: Mapping[str, Any] = {"type": "", "loc": (), "msg": "there are too many
 PATTERNS = {
     TEXT: "a text may hold any character but NUL (U+0000)",
     RUN_NAME: "the name of a run is 1 to 200 letters, digits, `.`, `_`, `:` and `-`, and begins with a letter or digit",
-    ETAG: 'this is the number of a revision in quotes, such as "7"',
+    ETAG: 'this is an ETag as it was answered, or the number of a revision in quotes, such as "7"',
 }
 _EXPONENT = re.compile(r"([+-]?[0-9]+)[eE]([+-]?)([0-9]+)")
 

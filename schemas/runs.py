@@ -72,6 +72,22 @@ class RunCreate(Model):
     """`same`: another plan under this name is a conflict. `keep`: follow whatever plan the run has."""
 
 
+class LockCreate(Model):
+    """Why a run may not change."""
+
+    model_config = _example(reason="the last week of a run of a month")
+
+    reason: Reason = ""
+
+
+class Lock(Model):
+    """Who has locked a run, when and why."""
+
+    by: str
+    reason: str
+    at: str
+
+
 class RunPatch(Model):
     """The settings of a run that may change while it goes; a plan changes only by a revision."""
 
@@ -123,6 +139,8 @@ class Run(Model):
     lead_seconds: float
     max_window: int
     bounds: Bounds
+    lock: Lock | None = None
+    """Null: it may change."""
     unverified: list[Range]
     """Ranges [start, stop) of steps whose applied values could not be shown to be the committed ones."""
     unverified_reasons: list[Unverified] = Field(default_factory=list)
@@ -169,6 +187,8 @@ class RevisionCreate(Model):
     from_step: Step | None = None
     """The step it takes effect at; null: the horizon, the earliest one possible."""
     reason: Reason = ""
+    force: bool = False
+    """Against the run's bounds and its lock. It takes the role `admin`, and is recorded."""
 
 
 class Revision(Model):
@@ -186,6 +206,8 @@ class Revision(Model):
     author: str
     author_proven: bool = False
     """Whether a token vouches for the author; otherwise it is what the request said, if anything."""
+    forced: bool = False
+    """Whether it was made against the run's bounds or its lock."""
     created_at: str
     cancelled_by: Number | None = None
     dropped_in: Number | None = None
@@ -218,6 +240,8 @@ class RewindCreate(Model):
     to_step: Step
     action: Action | None = None
     reason: Reason = ""
+    force: bool = False
+    """As of a revision."""
 
 
 class Applied(Model):

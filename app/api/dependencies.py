@@ -9,11 +9,13 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from app.api.permissions import role_of
+from app.control import runs
 from app.control.access import permit
 from app.control.context import Control
 from app.control.idempotency import Key
+from app.errors import Invalid, escape
 from app.identity import Identity
-from schemas.base import ETAG, Text
+from schemas.base import ETAG, Text, nearest
 
 
 async def _control(request: Request) -> Control:
@@ -35,9 +37,30 @@ async def _key(
 
 
 async def _if_match(
-    if_match: Annotated[str | None, Header(pattern=ETAG, description='the newest revision known, such as "7"')] = None,
-) -> int | None:
-    return None if if_match in (None, "*") else int(if_match.removeprefix("W/").strip('"'))
+    if_match: Annotated[
+        str | None, Header(pattern=ETAG, description='an ETag as it was answered, or a revision such as "7"')
+    ] = None,
+) -> str | None:
+    return None if if_match in (None, "*") else if_match.removeprefix("W/").strip('"')
+
+
+async def _newest(match: Annotated[str | None, Depends(_if_match)]) -> int | None:
+    return None if match is None else int(match.partition(".")[0])
+
+
+async def _asked(
+    key: Annotated[Key | None, Depends(_key)], match: Annotated[str | None, Depends(_if_match)]
+) -> runs.Asked:
+    return runs.Asked(key, match)
+
+
+async def known_query(request: Request) -> None:
+    """Raises `Invalid` for a query parameter that the call does not have."""
+    names = {field.alias for field in request.scope["route"].dependant.query_params}
+    unknown = [name for name in request.query_params if name not in names]
+    if unknown:
+        detail = f"there is no query parameter {unknown[0]!r} here{nearest(unknown[0], names)}"
+        raise Invalid.at(f"/{escape(unknown[0])}", detail)
 
 
 async def permitted(request: Request) -> None:
@@ -49,4 +72,5 @@ async def permitted(request: Request) -> None:
 Controlled = Annotated[Control, Depends(_control)]
 Identified = Annotated[Identity, Depends(_identity)]
 Keyed = Annotated[Key | None, Depends(_key)]
-Matched = Annotated[int | None, Depends(_if_match)]
+Matched = Annotated[int | None, Depends(_newest)]
+Asked = Annotated[runs.Asked, Depends(_asked)]

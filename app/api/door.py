@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import problems, windows
+from app.api.conditional import conditional
 from app.api.limits import body_of, header
 from app.api.permissions import is_open
 from app.control.access import Access, called, permit
@@ -47,6 +48,7 @@ class Door:
             identity = scope["identity"] = await self._identity(scope)
             run = run_of_windows(scope)
             if run is None:
+                scope, send = conditional(scope, send)
                 await self._app(scope, again(body, receive), send)
                 return
             permit(identity, "worker", run)
@@ -59,16 +61,17 @@ class Door:
         """Who sent a request. Raises `Unauthorized`."""
         if is_open(scope["path"].removeprefix(scope.get("root_path", ""))):
             return ANONYMOUS
-        token = token_of(scope)
+        authorization = header(scope, b"authorization")
+        token = token_of(authorization) if authorization else b""
         known = self._access.known(token)
         identity = await run_in_threadpool(self._access.look_up, token) if known is None else known
         author = header(scope, b"lockstep-author")
         return called(identity, _name(author)) if author else identity
 
 
-def token_of(scope: Scope) -> bytes:
-    """The bearer token of a request, empty where there is none."""
-    scheme, _, token = header(scope, b"authorization").partition(b" ")
+def token_of(authorization: bytes) -> bytes:
+    """The bearer token in a header, empty where there is none."""
+    scheme, _, token = authorization.partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" else b""
 
 
@@ -81,7 +84,9 @@ def _name(author: bytes) -> str:
 
 def run_of_windows(scope: Scope) -> str | None:
     """The run whose window is asked for, if that is what this request is."""
-    match = WINDOWS_PATH.fullmatch(scope["path"]) if scope["method"] == "POST" else None
+    if scope["method"] != "POST" or scope.get("query_string"):  # which the route refuses
+        return None
+    match = WINDOWS_PATH.fullmatch(scope["path"])
     return match and match[1]
 
 

@@ -27,6 +27,7 @@ STATUS = {
     "run-exists": 409,
     "run-replaced": 409,
     "run-archived": 409,
+    "run-locked": 409,
     "history-behind": 409,
     "below-horizon": 409,
     "step-beyond-horizon": 409,

@@ -7,16 +7,19 @@ from fastapi.responses import Response
 
 from app.api.bodies import posted
 from app.api.codecs import response
-from app.api.dependencies import Controlled, Identified, Keyed, Matched
+from app.api.dependencies import Asked, Controlled, Identified, Keyed, Matched
 from app.api.pictures import PICTURES, accepted_picture
 from app.control import revisions, runs, values
 from app.control.access import permit
+from app.control.idempotency import Answer
+from app.control.tags import tag
 from app.control.workers import find as workers_of
 from app.errors import Invalid
 from schemas.base import Count, Number, Number0, Step, Text, TrackName
 from schemas.runs import (
     EventList,
     FoundRun,
+    LockCreate,
     Preview,
     Revision,
     RevisionCreate,
@@ -51,8 +54,7 @@ def create(
     """All ranks may send it. The same plan finds the run; another one is `run-exists` unless `if_exists` is `keep`."""
     permit(identity, "worker", body.run)
     status, answer = runs.create(control, body, identity, key)
-    headers = {"Location": f"/v1/runs/{body.run}", "ETag": f'"{answer.revision}"'}
-    return response(answer, status=status, headers=headers)
+    return response(answer, status=status, headers={"Location": f"/v1/runs/{body.run}", **_tagged(answer)})
 
 
 @router.get("", response_model=RunList, summary="List runs")
@@ -74,15 +76,21 @@ def find(
 
 @router.get("/{run}", response_model=Run, summary="One run")
 def get(control: Controlled, run: Text) -> Response:
-    """The ETag is the newest revision's number."""
+    """The ETag is of the run as it is: a change with it in `If-Match` asks for the same revision and settings."""
     answer = runs.get(control, run)
-    return response(answer, headers={"ETag": f'"{answer.revision}"'})
+    return response(answer, headers=_tagged(answer))
 
 
 @router.patch("/{run}", response_model=Run, summary="Change settings of a run")
-def patch(control: Controlled, run: Text, body: Annotated[RunPatch, posted(RunPatch)]) -> Response:
+def patch(
+    control: Controlled,
+    run: Text,
+    body: Annotated[RunPatch, posted(RunPatch)],
+    identity: Identified,
+    asked: Asked,
+) -> Response:
     """Labels, `lead_seconds`, `max_window`, bounds. Only a revision changes a plan."""
-    return response(runs.patch(control, run, body))
+    return _run(runs.patch(control, run, body, identity, asked))
 
 
 @router.get("/{run}/values", response_model=RunValues, summary="The curve of a run")
@@ -170,7 +178,7 @@ def rewind(
 ) -> Response:
     """Starts the next attempt at `to_step`; later revisions are dropped. May carry an action that holds from there."""
     status, answer = revisions.rewind(control, run, body, identity, key=key, if_match=if_match)
-    return response(answer, status=status, headers={"ETag": f'"{answer.revision}"'})
+    return response(answer, status=status, headers=_tagged(answer))
 
 
 @router.get("/{run}/workers", response_model=WorkerList, summary="The workers of a run")
@@ -191,12 +199,39 @@ def events(
 
 
 @router.post("/{run}/finish", response_model=Run, summary="Mark a run as finished")
-def finish(control: Controlled, run: Text) -> Response:
+def finish(control: Controlled, run: Text, identity: Identified, asked: Asked) -> Response:
     """Only a mark: the next commit reopens the run, with an event."""
-    return response(runs.finish(control, run))
+    return _run(runs.finish(control, run, identity, asked))
 
 
 @router.post("/{run}/archive", response_model=Run, summary="Close a run")
-def archive(control: Controlled, run: Text) -> Response:
+def archive(control: Controlled, run: Text, identity: Identified, asked: Asked) -> Response:
     """Its history stays readable, its name stays taken."""
-    return response(runs.archive(control, run))
+    return _run(runs.archive(control, run, identity, asked))
+
+
+@router.post("/{run}/lock", response_model=Run, summary="Let nothing of a run change")
+def lock(
+    control: Controlled,
+    run: Text,
+    body: Annotated[LockCreate, posted(LockCreate)],
+    identity: Identified,
+    asked: Asked,
+) -> Response:
+    """Until it is unlocked, changes are refused, but for those that an administrator forces. Workers go on."""
+    return _run(runs.lock(control, run, body, identity, asked))
+
+
+@router.post("/{run}/unlock", response_model=Run, summary="Let a run change again")
+def unlock(control: Controlled, run: Text, identity: Identified, asked: Asked) -> Response:
+    """Whoever may change runs may unlock them: it keeps from haste, not from intent."""
+    return _run(runs.unlock(control, run, identity, asked))
+
+
+def _run(answer: Answer[Run]) -> Response:
+    status, run = answer
+    return response(run, status=status, headers=_tagged(run))
+
+
+def _tagged(run: Run) -> dict[str, str]:
+    return {"ETag": f'"{tag(run)}"'}

@@ -96,10 +96,11 @@ def permit(identity: Identity, role: Role, run: str | None = None) -> None:
 
     It is the same whether there is such a run or not.
     """
+    if identity.may(role, run):
+        return
     if not identity.may(role):
         raise Forbidden(f"this takes the role {role!r}, and {identity.name!r} has the role {identity.role!r}")
-    if not identity.may(role, run):
-        raise Forbidden(f"{identity.name!r} may see and change the runs {identity.runs!r} only, and not {run!r}")
+    raise Forbidden(f"{identity.name!r} may see and change the runs {identity.runs!r} only, and not {run!r}")
 
 
 def called(identity: Identity, author: str) -> Identity:

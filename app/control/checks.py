@@ -25,7 +25,10 @@ def check_curve(curve: Curve, start: int, bounds: Mapping[str, Json]) -> None:
 
 
 def check_stretch(curve: Curve, index: int, start: int, bounds: Mapping[str, Json]) -> None:
-    """Raises `Invalid` where one revision's stretch, from `start` on, is no curve that a run can follow."""
+    """Raises `Invalid` where one revision's stretch, from `start` on, is no curve that a run can follow.
+
+    Bounds do not hold for what was forced.
+    """
     rows, compiled, total = curve.history.rows, curve.compiled(index), curve.plan(index).total_steps
     row = rows[index]
     lower = max(start, row.from_step)
@@ -38,7 +41,7 @@ def check_stretch(curve: Curve, index: int, start: int, bounds: Mapping[str, Jso
         if bad is not None:
             track, step, value = bad
             raise Invalid.at("", f"{track} would be {value} at step {step}; values must be finite and not negative")
-    for track, bound in bounds.items():
+    for track, bound in () if row.forced else bounds.items():
         if track in compiled.base or track in compiled.derived:
             _check_bound(compiled, track, bound, lower, upper)
             if bound.get("max_factor") is not None and index > 0 and row.from_step >= start:

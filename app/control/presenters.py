@@ -10,7 +10,7 @@ from app.control.liveness import LOST_SECONDS
 from app.control.verification import merged, unverified
 from app.errors import escape
 from app.store import EventRow, Reader, RevisionRow, RunRow
-from schemas.runs import Bound, Difference, Event, Revision, Run
+from schemas.runs import Bound, Difference, Event, Lock, Revision, Run
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -54,6 +54,7 @@ def runs(reader: Reader, cache: Cache, rows: Sequence[RunRow], curves: Mapping[i
                 lead_seconds=row.lead_seconds,
                 max_window=row.max_window,
                 bounds={track: Bound.model_validate(bound) for track, bound in row.bounds.items()},
+                lock=None if row.lock is None else Lock.model_validate(row.lock),
                 unverified=merged([(gap.start, gap.stop) for gap in gaps]),
                 unverified_reasons=gaps,
                 alarms=[event(alarm) for alarm in alarms[row.id]],
@@ -79,6 +80,7 @@ def revision(row: RevisionRow, **more: Any) -> Revision:
         reason=row.reason,
         author=row.author,
         author_proven=row.proven,
+        forced=row.forced,
         created_at=iso(row.created_at),
         cancelled_by=row.cancelled_by,
         dropped_in=row.dropped_in,

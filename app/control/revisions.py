@@ -1,12 +1,13 @@
 """Revisions: change the plan, see first what a change would do, take a pending one back, rewind (rules R1, R3, R7)."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from app.control import presenters
-from app.control.changes import change
+from app.control.access import permit
+from app.control.changes import change, refuse_closed
 from app.control.checks import check_curve, check_stretch, jumps
 from app.control.commit import Values
 from app.control.context import Control
@@ -54,14 +55,16 @@ def revise(
 ) -> Answer[Revision]:
     """Append a revision (201).
 
-    Raises `BelowHorizon`, `RevisionMismatch`, `RevisionNeeded`, `Invalid`, `NotHeld`, `RunArchived`.
+    Raises `BelowHorizon`, `RevisionMismatch`, `RevisionNeeded`, `Invalid`, `NotHeld`, `RunArchived`, `RunLocked` and,
+    for one that is forced, `Forbidden`.
     """
+    may_change = _may_change(request, identity)
 
     def work_out(reader: Reader, run: RunRow) -> Change:
         _match(run, if_match)
         return _worked_out(control, reader, run, request, identity)
 
-    return change(control, name, "revisions", key, Revision, work_out, _store)
+    return change(control, name, "revisions", key, Revision, work_out, _store, may_change)
 
 
 def preview(control: Control, name: str, request: RevisionCreate, identity: Identity, *, points: int = 500) -> Preview:
@@ -101,12 +104,13 @@ def rewind(
     if_match: int | None = None,
 ) -> Answer[RewoundRun]:
     """Start the next attempt at `to_step`, with an action from there if given (200: the run and what was dropped)."""
+    may_change = _may_change(request, identity)
 
     def work_out(reader: Reader, run: RunRow) -> Change:
         _match(run, if_match)
         return _rewound(control, reader, run, request, identity)
 
-    return change(control, name, "rewind", key, RewoundRun, work_out, partial(_store_rewind, control))
+    return change(control, name, "rewind", key, RewoundRun, work_out, partial(_store_rewind, control), may_change)
 
 
 def history(
@@ -148,7 +152,7 @@ def _worked_out(control: Control, reader: Reader, run: RunRow, request: Revision
         raise _below(run, f"step {step} is committed already; the earliest step for a change is {run.horizon}")
     before = control.cache.curve(reader, run)
     before.plan(before.history.at(step))  # into the memo that lasts
-    row = _posted(run.revision + 1, run.attempt, step, request.action, request.reason, identity)
+    row = _posted(run.revision + 1, run.attempt, step, request.action, request, identity)
     try:
         if isinstance(request.action, CancelAction):
             _cancellable(reader, run, before, request.action.revision)
@@ -162,9 +166,24 @@ def _worked_out(control: Control, reader: Reader, run: RunRow, request: Revision
     return Change(row, before, after, [*_away(reader, run), *jumps(before, after, step), *dropped])
 
 
-def _posted(number: int, attempt: int, step: int, action: StoredAction, reason: str, identity: Identity) -> RevisionRow:
+def _posted(
+    number: int,
+    attempt: int,
+    step: int,
+    action: StoredAction,
+    request: RevisionCreate | RewindCreate,
+    identity: Identity,
+) -> RevisionRow:
     """A revision as somebody posts it."""
-    return RevisionRow(number, attempt, step, step, action, None, reason, identity.name, proven=identity.proven)
+    row = RevisionRow(number, attempt, step, step, action, None, request.reason, identity.name)
+    return replace(row, proven=identity.proven, forced=request.force)
+
+
+def _may_change(request: RevisionCreate | RewindCreate, identity: Identity) -> Callable[[RunRow], None]:
+    """What refuses a run that is closed. Raises `Forbidden` where force is asked for and is not one's right."""
+    if request.force:
+        permit(identity, "admin")
+    return partial(refuse_closed, force=request.force)
 
 
 def _hold(run: RunRow, curve: Curve, row: RevisionRow) -> None:
@@ -256,7 +275,7 @@ def _rewound(control: Control, reader: Reader, run: RunRow, request: RewindCreat
     before = control.cache.curve(reader, run)
     number, attempt = run.revision + 1, run.attempt + 1
     kept = history_of([row for row in reader.revisions(run.id) if row.from_step <= step], run.attempt)
-    row = _posted(number, attempt, step, action, request.reason, identity)
+    row = _posted(number, attempt, step, action, request, identity)
     try:
         row = replace(row, plan=_elsewhere(control, reader, run, before.on(kept), carried(action)))
         after = before.trying(kept.adding(row))

@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from app.control import presenters
-from app.control.changes import archived
+from app.control import presenters, tags
+from app.control.changes import archived, change, refuse_closed
 from app.control.checks import check_curve
 from app.control.context import Control
 from app.control.curve import Curve
@@ -18,10 +19,23 @@ from app.identity import Identity
 from app.schedules import resolve
 from app.store import Reader, RevisionRow, RunRow, Transaction
 from schemas.actions import CreateAction
-from schemas.runs import EventList, FoundRun, Run, RunCreate, RunList, RunPatch, Status
+from schemas.runs import EventList, FoundRun, Lock, LockCreate, Run, RunCreate, RunList, RunPatch, Status
 
 Json = dict[str, Any]
+Happened = tuple[str, str, Json]
+"""An event: its type, a sentence, and its data."""
 SHOWN = 20  # differences between two plans; whoever has more has another plan altogether
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a change brings in its headers: a key, and the ETag that the run must still have."""
+
+    key: Key | None = None
+    match: str | None = None
+
+
+ASKED = Asked()
 
 
 def create(control: Control, request: RunCreate, identity: Identity, key: Key | None = None) -> Answer[FoundRun]:
@@ -100,29 +114,35 @@ def find(
         return RunList(items=presenters.runs(reader, control.cache, page, curves), next_cursor=following)
 
 
-def patch(control: Control, name: str, request: RunPatch) -> Run:
+def patch(control: Control, name: str, request: RunPatch, identity: Identity, asked: Asked = ASKED) -> Answer[Run]:
     """Change labels, lead, window size or bounds. New bounds hold for revisions from now on."""
     values = {key: value for key, value in request.to_json().items() if value is not None}
-
-    def change(tx: Transaction, run: RunRow) -> RunRow:
-        if run.status == "archived":
-            raise archived(run)
-        if values:
-            tx.update_run(run.id, **values)
-            tx.add_event(run, "run-changed", f"changed: {', '.join(sorted(values))}", **values)
-        return replace(run, **values)
-
-    return _changed(control, name, change)
+    event = "run-changed", f"changed: {', '.join(sorted(values))}", values
+    return _set(control, name, "patch", identity, asked, values, event)
 
 
-def finish(control: Control, name: str) -> Run:
+def finish(control: Control, name: str, identity: Identity, asked: Asked = ASKED) -> Answer[Run]:
     """Mark a run as finished. It is only a mark: the next commit reopens the run (rule R10)."""
-    return _mark(control, name, "finished")
+    return _mark(control, name, "finished", identity, asked)
 
 
-def archive(control: Control, name: str) -> Run:
+def archive(control: Control, name: str, identity: Identity, asked: Asked = ASKED) -> Answer[Run]:
     """Close a run for good. Its history stays readable and its name stays taken."""
-    return _mark(control, name, "archived")
+    return _mark(control, name, "archived", identity, asked)
+
+
+def lock(control: Control, name: str, request: LockCreate, identity: Identity, asked: Asked = ASKED) -> Answer[Run]:
+    """Let nothing of a run change until it is unlocked, but for what an administrator forces. Workers go on."""
+    with control.store.read() as reader:
+        found = Lock(by=identity.name, reason=request.reason, at=presenters.iso(reader.now()))
+    event = "run-locked", f"{identity.name} has locked the run", {"reason": request.reason}
+    return _set(control, name, "lock", identity, asked, {"lock": found.to_json()}, event)
+
+
+def unlock(control: Control, name: str, identity: Identity, asked: Asked = ASKED) -> Answer[Run]:
+    """Let a run change again."""
+    event: Happened = ("run-unlocked", f"{identity.name} has unlocked the run", {})
+    return _set(control, name, "unlock", identity, asked, {"lock": None}, event, partial(refuse_closed, force=True))
 
 
 def events(control: Control, name: str, *, after: int = 0, limit: int = 1000) -> EventList:
@@ -164,25 +184,38 @@ def _resolved(request: RunCreate) -> Json:
         return request.plan.to_json()
 
 
-def _mark(control: Control, name: str, status: Status) -> Run:
-    def change(tx: Transaction, run: RunRow) -> RunRow:
-        if run.status == "archived" and status != "archived":
-            raise archived(run)
-        if run.status != status:
-            tx.update_run(run.id, status=status)
-            run = replace(run, status=status)
-            tx.add_event(run, f"run-{status}", f"run {name} was {status} at horizon {run.horizon}")
-        return run
+def _mark(control: Control, name: str, status: Status, identity: Identity, asked: Asked) -> Answer[Run]:
+    def may_change(run: RunRow) -> None:
+        if run.status != status:  # what is archived already may be archived
+            refuse_closed(run)
 
-    return _changed(control, name, change)
+    event: Happened = (f"run-{status}", f"run {name} was {status}", {})
+    return _set(control, name, status, identity, asked, {"status": status}, event, may_change)
 
 
-def _changed(control: Control, name: str, change: Callable[[Transaction, RunRow], RunRow]) -> Run:
-    """Change something of a run that is no plan, under its lock."""
-    with control.store.change() as tx:
-        run = tx.lock(name)
-        curve = control.cache.curve(tx, run)
-        run = change(tx, run)
-        answer = presenters.run(tx, control.cache, run, curve)
-    control.cache.put(run)
-    return answer
+def _set(
+    control: Control,
+    name: str,
+    call: str,
+    identity: Identity,
+    asked: Asked,
+    values: Json,
+    event: Happened,
+    may_change: Callable[[RunRow], None] | None = None,
+) -> Answer[Run]:
+    """Change something of a run that is no plan (200: the run), with an event where that changes anything."""
+
+    def work_out(reader: Reader, run: RunRow) -> None:
+        if asked.match is not None:
+            curve = control.cache.curve(reader, run)
+            tags.match(presenters.run(reader, control.cache, run, curve), asked.match)
+
+    def store(tx: Transaction, run: RunRow, _: None) -> Answer[Run]:
+        kind, detail, data = event
+        if replace(run, **values) != run:
+            tx.update_run(run.id, **values)
+            tx.add_event(run, kind, detail, **data, by=identity.name, horizon=run.horizon)
+        changed = replace(run, **values)
+        return 200, presenters.run(tx, control.cache, changed, control.cache.curve(tx, changed))
+
+    return change(control, name, call, asked.key, Run, work_out, store, may_change)

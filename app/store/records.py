@@ -38,6 +38,7 @@ class RunRow:
     lead_seconds: float
     max_window: int
     created_at: float
+    lock: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class AttemptRow:
 class RevisionRow:
     """One revision: an action at a step. `posted_step`: the one that it was posted for, before a return moved it.
 
-    `proven`: a token vouches for its author.
+    `proven`: a token vouches for its author. `forced`: it may leave the run's bounds.
 
     `plan` is given where the action starts from one that the history in force does not have: that of `create`, and of a
     `rollback` to a revision of an earlier attempt.
@@ -70,6 +71,7 @@ class RevisionRow:
     author: str
     created_at: float = 0.0
     proven: bool = False
+    forced: bool = False
     cancelled_by: int | None = None
     dropped_in: int | None = None
     dropped_reason: str | None = None

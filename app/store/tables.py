@@ -39,6 +39,7 @@ runs = Table(
     Column("bounds", JSON, nullable=False),
     Column("lead_seconds", Float, nullable=False),
     Column("max_window", Integer, nullable=False),
+    Column("lock", JSON(none_as_null=True)),
     Column("created_at", Float, nullable=False),
 )
 
@@ -70,6 +71,7 @@ revisions = Table(
     Column("reason", Text, nullable=False),
     Column("author", String(200), nullable=False),
     Column("proven", Boolean, nullable=False, server_default=false()),
+    Column("forced", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     Column("cancelled_by", Integer),
     Column("dropped_in", Integer),

@@ -100,6 +100,14 @@ class Client:
         """Mark a run as finished; the next commit reopens it."""
         return self._change("POST", _path(run, "/finish"), None, None)
 
+    def lock(self, run: str, *, reason: str | None = None, key: str | None = None) -> Answer:
+        """Let nothing of a run change (`RunLocked`) until it is unlocked, but for what is forced. Workers go on."""
+        return self._change("POST", _path(run, "/lock"), _given(reason=reason), key)
+
+    def unlock(self, run: str) -> Answer:
+        """Let a run change again."""
+        return self._change("POST", _path(run, "/unlock"), None, None)
+
     def archive(self, run: str) -> Answer:
         """Close a run for good; its name stays taken."""
         return self._change("POST", _path(run, "/archive"), None, None)
@@ -150,15 +158,17 @@ class Client:
         *,
         from_step: int | None = None,
         reason: str | None = None,
+        force: bool | None = None,
         if_match: int | None = None,
         key: str | None = None,
     ) -> Answer:
         """Append a revision: `action` from `from_step` on, or as soon as possible (the horizon) where that is None.
 
         `if_match` is the newest revision that the caller knows: `RevisionMismatch` if there is a newer one by now.
+        `force` goes against bounds and a lock, and takes the role admin.
         Raises `BelowHorizon` (`.earliest_step`) where `from_step` is committed already.
         """
-        body = _given(action=as_document(action), from_step=from_step, reason=reason)
+        body = _given(action=as_document(action), from_step=from_step, reason=reason, force=force)
         headers = {} if if_match is None else {"if-match": f'"{if_match}"'}
         return self._change("POST", _path(run, "/revisions"), body, key, headers)
 
@@ -183,10 +193,12 @@ class Client:
         *,
         action: Document | None = None,
         reason: str | None = None,
+        force: bool | None = None,
         key: str | None = None,
     ) -> Answer:
         """Start the next attempt at `to_step`, with an action in the same move if given. Answers what was dropped."""
-        body = _given(to_step=to_step, action=None if action is None else as_document(action), reason=reason)
+        document = None if action is None else as_document(action)
+        body = _given(to_step=to_step, action=document, reason=reason, force=force)
         return self._change("POST", _path(run, "/rewind"), body, key)
 
     # Housekeeping

@@ -13,6 +13,7 @@
         ├── RunExists           409  the run was created with another plan
         ├── RunReplaced         409  the name belongs to another run now
         ├── RunArchived         409  the run is closed
+        ├── RunLocked           409  nothing of the run changes until it is unlocked (`.by`, `.reason`)
         ├── HistoryBehind       409  the database knows less than this worker has seen
         ├── BelowHorizon        409  the step is committed already (`.earliest_step`)
         ├── StepBeyondHorizon   409  this worker is further than anything committed
@@ -154,6 +155,12 @@ class RunArchived(Refused):
     advice = "Start a new run under a new name."
 
 
+class RunLocked(Refused):
+    """Somebody has locked the run: nothing of it changes until it is unlocked."""
+
+    name = "run-locked"
+
+
 class HistoryBehind(Refused):
     """The database knows less than this worker has seen: it was restored from an older copy."""
 
@@ -202,7 +209,7 @@ class NotHeld(Refused):
 
 
 class RevisionMismatch(Refused):
-    """`If-Match` names a revision that is no longer the newest."""
+    """`If-Match` names a revision that is no longer the newest, or settings that changed since."""
 
     name = "revision-mismatch"
 

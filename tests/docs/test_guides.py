@@ -11,7 +11,7 @@ from app.identity import ROLES
 from app.schedules import compile_plan, resolve
 from schemas.plans import Plan
 from tests.docs.guide import blocks, follow
-from tests.service import ROOT, Service
+from tests.service import ROOT, Service, running
 
 DOCS = ROOT / "docs"
 ANSWERS = (  # what the tour shows of answers that are the same every time

@@ -11,7 +11,7 @@ import numpy as np
 from app.control import revisions, runs, windows, workers
 from app.control.cache import Cache
 from app.control.context import Control
-from app.identity import ANONYMOUS
+from app.identity import ANONYMOUS, Identity
 from app.store import Store
 from schemas.runs import RevisionCreate, RewindCreate, RunCreate, Window, WindowRequest
 
@@ -33,9 +33,17 @@ class Run:
         request = RunCreate.model_validate({"run": self.name, "plan": plan, **more})
         return runs.create(self.control, request, ANONYMOUS)[1].to_json()
 
-    def revise(self, action: dict[str, Any], from_step: int | None = None, **more: Any) -> dict[str, Any]:
-        request = RevisionCreate.model_validate({"action": action, "from_step": from_step})
-        return revisions.revise(self.control, self.name, request, ANONYMOUS, **more)[1].to_json()
+    def revise(
+        self,
+        action: dict[str, Any],
+        from_step: int | None = None,
+        *,
+        identity: Identity = ANONYMOUS,
+        force: bool = False,
+        **more: Any,
+    ) -> dict[str, Any]:
+        request = RevisionCreate.model_validate({"action": action, "from_step": from_step, "force": force})
+        return revisions.revise(self.control, self.name, request, identity, **more)[1].to_json()
 
     def rewind(self, to_step: int, action: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         request = RewindCreate.model_validate({"to_step": to_step, "action": action})

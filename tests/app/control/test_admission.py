@@ -6,6 +6,7 @@ import pytest
 
 from app.control import runs, windows
 from app.errors import AttemptSuperseded, HistoryBehind, Invalid, RunArchived, RunReplaced, UnknownRun
+from app.identity import ANONYMOUS
 from schemas.runs import WindowRequest
 from tests.app.control.harness import Run, first
 
@@ -74,7 +75,7 @@ def test_a_restart_from_a_checkpoint_replays_the_committed_values(run: Run) -> N
 def test_an_archived_run_gives_no_windows(run: Run) -> None:
     created = run.create()
     run.window(0)
-    runs.archive(run.control, run.name)
+    runs.archive(run.control, run.name, ANONYMOUS)
     with pytest.raises(RunArchived):
         run.window(2, at=2, uid=created["uid"], attempt=1)
 
@@ -82,7 +83,7 @@ def test_an_archived_run_gives_no_windows(run: Run) -> None:
 def test_the_next_commit_reopens_a_finished_run(run: Run) -> None:
     run.create()
     run.window(0)
-    runs.finish(run.control, run.name)
+    runs.finish(run.control, run.name, ANONYMOUS)
     run.window(2, worker="rank-0")
     assert run.get()["status"] == "finished"
     run.window(8)

@@ -44,7 +44,7 @@ def test_an_archived_run_answers_again_what_it_answered(run: Run) -> None:
     asked = RevisionCreate.model_validate({"action": {"kind": "scale", "factor": 0.5}})
     revised = revisions.revise(run.control, run.name, asked, ANONYMOUS, key=KEY)
     rewound = run.rewind(4, key=KEY)
-    runs.archive(run.control, run.name)
+    runs.archive(run.control, run.name, ANONYMOUS)
     assert runs.create(run.control, request(run), ANONYMOUS, KEY)[1].to_json() == made[1].to_json()
     again = revisions.revise(run.control, run.name, asked, ANONYMOUS, key=KEY)
     assert (again[0], again[1].to_json()) == (201, revised[1].to_json())

@@ -321,7 +321,7 @@ def test_a_key_answers_again_what_it_answered(run: Run) -> None:
 
 def test_an_archived_run_takes_no_revision(run: Run) -> None:
     run.create()
-    runs.archive(run.control, run.name)
+    runs.archive(run.control, run.name, ANONYMOUS)
     with pytest.raises(RunArchived):
         run.revise({"kind": "scale", "factor": 0.5})
     with pytest.raises(RunArchived):

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from app.control import runs, values
+from app.control import revisions, runs, values
 from app.control.idempotency import Key
-from app.errors import Invalid, RunArchived, RunExists, UnknownRun
-from app.identity import ANONYMOUS
+from app.control.tags import tag
+from app.errors import Forbidden, Invalid, RevisionMismatch, RunArchived, RunExists, RunLocked, UnknownRun
+from app.identity import ANONYMOUS, Identity
+from schemas.runs import LockCreate, RewindCreate, RunCreate, RunPatch
 from schemas.runs import Run as RunAnswer
-from schemas.runs import RunCreate, RunPatch
 from tests.app.control.harness import LINEAR, Run
 
 
@@ -121,7 +122,7 @@ def test_runs_are_listed_newest_first_by_status_and_label(control: Any) -> None:
     mark = made[0].name
     for one in made:
         one.create(labels={"mark": mark})
-    runs.finish(control, made[1].name)
+    runs.finish(control, made[1].name, ANONYMOUS)
 
     def names(**filters: Any) -> list[str]:
         return [item.run for item in runs.find(control, labels={"mark": mark}, **filters).items]
@@ -135,10 +136,10 @@ def test_runs_are_listed_newest_first_by_status_and_label(control: Any) -> None:
 
 def test_settings_change_and_the_rest_stays(run: Run) -> None:
     before = run.create(labels={"a": "b"})
-    answer = runs.patch(run.control, run.name, RunPatch(lead_seconds=3.0, labels={"c": "d"})).to_json()
+    answer = runs.patch(run.control, run.name, RunPatch(lead_seconds=3.0, labels={"c": "d"}), ANONYMOUS)[1].to_json()
     assert answer == {**before, "lead_seconds": 3.0, "labels": {"c": "d"}}
     bounds = RunPatch.model_validate({"bounds": {"lr": {"max": 2.0}}})
-    assert runs.patch(run.control, run.name, bounds).to_json()["bounds"] == {"lr": {"max": 2.0}}
+    assert runs.patch(run.control, run.name, bounds, ANONYMOUS)[1].to_json()["bounds"] == {"lr": {"max": 2.0}}
     with pytest.raises(Invalid):
         run.revise({"kind": "scale", "factor": 3.0})
 
@@ -146,17 +147,117 @@ def test_settings_change_and_the_rest_stays(run: Run) -> None:
 def test_an_archived_run_keeps_its_name_and_its_history(run: Run) -> None:
     run.create()
     before = run.values(0, 20)
-    assert runs.archive(run.control, run.name).status == "archived"
+    assert runs.archive(run.control, run.name, ANONYMOUS)[1].status == "archived"
     for call in (
         lambda: create(run),
-        lambda: runs.patch(run.control, run.name, RunPatch(lead_seconds=1.0)),
-        lambda: runs.finish(run.control, run.name),
+        lambda: runs.patch(run.control, run.name, RunPatch(lead_seconds=1.0), ANONYMOUS),
+        lambda: runs.finish(run.control, run.name, ANONYMOUS),
     ):
         with pytest.raises(RunArchived):
             call()
     assert values.curve(run.control, run.name, start=0, stop=20).values.values["lr"].tolist() == before
+    assert runs.archive(run.control, run.name, ANONYMOUS)[1].status == "archived"
+    assert len(run.events("run-archived")) == 1
 
 
 def test_what_is_not_there_is_named(run: Run) -> None:
     with pytest.raises(UnknownRun, match=run.name):
         run.get()
+
+
+ADA, GRACE = Identity("ada", "control"), Identity("grace", "admin")
+
+
+def test_nothing_of_a_locked_run_changes_and_its_workers_go_on(run: Run) -> None:
+    run.create()
+    asked = LockCreate(reason="the last week")
+    locked = runs.lock(run.control, run.name, asked, ADA)[1]
+    assert locked.lock is not None
+    assert (locked.lock.by, locked.lock.reason) == ("ada", "the last week")
+    before = run.get()
+    for call in (
+        lambda: run.revise({"kind": "scale", "factor": 0.5}),
+        lambda: run.rewind(0),
+        lambda: runs.patch(run.control, run.name, RunPatch(lead_seconds=1.0), ADA),
+        lambda: runs.finish(run.control, run.name, ADA),
+        lambda: runs.archive(run.control, run.name, ADA),
+        lambda: runs.lock(run.control, run.name, LockCreate(), ADA),
+    ):
+        with pytest.raises(RunLocked, match=r"ada has locked run .*: the last week; unlock it first") as refused:
+            call()
+        assert (refused.value.members["by"], refused.value.members["reason"]) == ("ada", "the last week")
+    assert run.get() == before
+    assert create(run)[0] == 200
+    assert run.window(0).stop == 8
+    assert run.revise({"kind": "scale", "factor": 0.5}, identity=GRACE, force=True)["forced"] is True
+    assert runs.unlock(run.control, run.name, ADA)[1].lock is None
+    assert run.revise({"kind": "scale", "factor": 0.5})["forced"] is False
+    marks = [
+        (event["type"], event["data"])
+        for event in runs.events(run.control, run.name).to_json()["items"]
+        if "locked" in event["type"]
+    ]
+    assert marks == [
+        ("run-locked", {"by": "ada", "reason": "the last week", "horizon": 0}),
+        ("run-unlocked", {"by": "ada", "horizon": 8}),
+    ]
+
+
+def planned(run: Run, step: int) -> float:
+    return values.curve(run.control, run.name, start=step, stop=step + 1).values.values["lr"][0]
+
+
+def test_only_an_administrator_may_use_force(run: Run) -> None:
+    run.create(bounds={"lr": {"max": 1.0}})
+    for identity in (ADA, Identity("eve", "approve")):
+        with pytest.raises(Forbidden, match="'admin'"):
+            run.revise({"kind": "hold"}, identity=identity, force=True)
+    with pytest.raises(Invalid, match=r"bound max is 1\.0"):
+        run.revise({"kind": "set", "value": 3.0}, identity=GRACE)
+    made = run.revise({"kind": "set", "value": 3.0}, 100, identity=GRACE, force=True)
+    assert (made["forced"], made["author"], planned(run, 100)) == (True, "grace", 3.0)
+    before = run.revise({"kind": "scale", "factor": 0.5}, 10)  # what was forced, behind it, still holds
+    assert before["forced"] is False
+    with pytest.raises(Invalid, match=r"bound max is 1\.0"):
+        run.revise({"kind": "scale", "factor": 1.5}, 150)
+    forced = RewindCreate.model_validate({"to_step": 0, "action": {"kind": "set", "value": 2.0}, "force": True})
+    with pytest.raises(Forbidden):
+        revisions.rewind(run.control, run.name, forced, ADA)
+    assert revisions.rewind(run.control, run.name, forced, GRACE)[0] == 200
+    assert planned(run, 0) == 2.0
+
+
+def test_force_is_no_way_round_what_no_curve_may_be(run: Run) -> None:
+    run.create()
+    bad = {"kind": "replace", "plan": {"tracks": {"lr": {"kind": "formula", "expression": "1 - step"}}}}
+    with pytest.raises(Invalid, match="must be finite and not negative"):
+        run.revise(bad, identity=GRACE, force=True)
+
+
+def test_a_key_makes_a_setting_happen_once(run: Run) -> None:
+    run.create()
+    asked = runs.Asked(key=Key("k", "hash"))
+    one = runs.lock(run.control, run.name, LockCreate(), ADA, asked)
+    runs.unlock(run.control, run.name, ADA)
+    assert runs.lock(run.control, run.name, LockCreate(), ADA, asked) == one
+    assert run.get()["lock"] is None
+
+
+def test_a_setting_changes_only_where_the_run_is_as_it_was_seen(run: Run) -> None:
+    run.create()
+
+    def labelled(match: str, label: str) -> RunAnswer:
+        return runs.patch(run.control, run.name, RunPatch(labels={"a": label}), ADA, runs.Asked(match=match))[1]
+
+    seen = tag(runs.get(run.control, run.name))
+    run.window(0)  # the horizon is no setting
+    then = tag(labelled(seen, "1"))
+    with pytest.raises(RevisionMismatch):
+        labelled(seen, "2")
+    labelled("1", "3")  # a number alone asks for the revision alone
+    run.revise({"kind": "hold"})
+    for late in ("1", then):
+        with pytest.raises(RevisionMismatch) as refused:
+            labelled(late, "4")
+        assert refused.value.members == {"revision": 2}
+    assert run.get()["labels"] == {"a": "3"}

@@ -6,6 +6,7 @@ import pytest
 
 from app.control import runs, windows
 from app.errors import Invalid
+from app.identity import ANONYMOUS
 from schemas.runs import RunPatch, WindowRequest
 from tests.app.control.harness import Run, applied, first
 
@@ -61,7 +62,7 @@ def test_the_lead_follows_the_median_pace_of_live_workers(run: Run) -> None:
     for rank, pace in enumerate([0.1, 0.5, 0.5]):
         run.window(0, worker=f"rank-{rank}", step_seconds=pace)
     assert run.window(8, worker="rank-1", step_seconds=0.5).lead == 8  # 4 s over 0.5 s
-    runs.patch(run.control, run.name, RunPatch(lead_seconds=0.01))
+    runs.patch(run.control, run.name, RunPatch(lead_seconds=0.01), ANONYMOUS)
     assert run.window(run.get()["horizon"], worker="rank-1", step_seconds=0.5).lead == 2
 
 

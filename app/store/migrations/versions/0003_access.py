@@ -1,4 +1,7 @@
-"""Tokens, of which only hashes are stored, and whether one vouches for a revision's author: for none so far."""
+"""Tokens, of which only hashes are stored; whether one vouches for a revision's author, and what was forced; locks.
+
+Of all this there is nothing so far.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,3 +26,5 @@ def upgrade() -> None:
         sa.UniqueConstraint("hash"),
     )
     op.add_column("revisions", sa.Column("proven", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("revisions", sa.Column("forced", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("runs", sa.Column("lock", sa.JSON(none_as_null=True), nullable=True))
