@@ -21,10 +21,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 import app.dialects  # noqa: F401 - the schedulers of the libraries, which enter the registry
-from app.api import docs, problems, runs, schedules, windows
+from app import logs
+from app.api import docs, metrics, problems, runs, schedules, windows
 from app.api.codecs import json_response
 from app.api.dependencies import known_query, permitted
 from app.api.door import Door
+from app.api.record import Meter, Record
 from app.control.access import KNOWN_SECONDS, Access, create_token, revoke_token, tokens
 from app.control.cache import Cache
 from app.control.context import Control
@@ -61,10 +63,12 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     )
     service.state.control = control
     access = Access(store, settings.admin_token)
+    service.state.meter = meter = Meter()
     service.add_middleware(Door, control=control, access=access, max_body_bytes=settings.max_body_bytes)
+    service.add_middleware(Record, meter=meter)
     problems.install(service)
     docs.install(service)
-    for router in (windows.router, runs.router, schedules.router):
+    for router in (windows.router, runs.router, schedules.router, metrics.router):
         service.include_router(
             router, responses=problems.RESPONSES, dependencies=[Depends(permitted), Depends(known_query)]
         )
@@ -87,9 +91,10 @@ def serve(settings: Settings, host: str, port: int, *, insecure: bool = False) -
         if not insecure:
             refuse_strangers(listener, Access(store, settings.admin_token))
         signal.signal(signal.SIGTERM, _end)
+        logs.install(settings.log_format)
         config = uvicorn.Config(
             create_app(settings, store),
-            log_level="warning",
+            log_config=None,
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.errors import CannotStart
+from app.logs import FORMATS, Format
 
 DEFAULT_DATABASE_URL = "sqlite:///lockstep.db"
 SIZE = re.compile(r"(\d{1,15}) ?(?:([KMGT])i?)?B?", re.IGNORECASE)
@@ -22,10 +23,12 @@ class Settings:
     """Committed values kept in memory, over all runs."""
     admin_token: str | None = field(default=None, repr=False)
     """A token with every right, beside those in the database: for where it comes from a Secret."""
+    log_format: Format = "text"
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Settings from the variables `LOCKSTEP_`: `DATABASE_URL`, `MAX_BODY_BYTES`, `MEMORY_BYTES`, `ADMIN_TOKEN`.
+        """Settings from the variables `LOCKSTEP_`: `DATABASE_URL`, `MAX_BODY_BYTES`, `MEMORY_BYTES`, `ADMIN_TOKEN`,
+        `LOG_FORMAT`.
 
         Empty variables count as none. Raises `CannotStart` for a size that is none.
         """
@@ -35,7 +38,15 @@ class Settings:
             max_body_bytes=_size(environment, "LOCKSTEP_MAX_BODY_BYTES", default.max_body_bytes),
             memory_bytes=_size(environment, "LOCKSTEP_MEMORY_BYTES", default.memory_bytes),
             admin_token=environment.get("LOCKSTEP_ADMIN_TOKEN") or default.admin_token,
+            log_format=_format(environment.get("LOCKSTEP_LOG_FORMAT") or default.log_format),
         )
+
+
+def _format(given: str) -> Format:
+    for known in FORMATS:
+        if given == known:
+            return known
+    raise CannotStart(f"LOCKSTEP_LOG_FORMAT is {given!r}; write {' or '.join(FORMATS)}")
 
 
 def _size(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -65,8 +65,9 @@ async def known_query(request: Request) -> None:
 
 async def permitted(request: Request) -> None:
     """Raises `Forbidden` where whoever asks may not make this call, on the run that its path names."""
-    role = role_of(request.method, request.scope["route"].path_format)
-    permit(await _identity(request), role, request.path_params.get("run"))
+    route, run, note = request.scope["route"].path_format, request.path_params.get("run"), request.scope["note"]
+    note.route, note.run = route, run
+    permit(await _identity(request), role_of(request.method, route), run)
 
 
 Controlled = Annotated[Control, Depends(_control)]

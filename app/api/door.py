@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api import problems, windows
 from app.api.conditional import conditional
 from app.api.limits import body_of, header
-from app.api.permissions import is_open
+from app.api.permissions import WINDOWS, is_open
 from app.control.access import Access, called, permit
 from app.control.context import Control
 from app.errors import Invalid, LockstepError
@@ -42,11 +42,14 @@ class Door:
             await self._app(scope, receive, send)
             return
         try:
+            run = run_of_windows(scope)
+            if run is not None:
+                scope["note"].route, scope["note"].run = WINDOWS, run
             body = await body_of(scope, receive, self._max_body_bytes)
             if body is None:
                 return
             identity = scope["identity"] = await self._identity(scope)
-            run = run_of_windows(scope)
+            scope["note"].author = identity.name
             if run is None:
                 scope, send = conditional(scope, send)
                 await self._app(scope, again(body, receive), send)

@@ -2,15 +2,18 @@
 
 from app.identity import Role
 
+WINDOWS = "/v1/runs/{run}/windows"
+
 CHANGES: dict[tuple[str, str], Role] = {
     ("POST", "/v1/runs"): "worker",
-    ("POST", "/v1/runs/{run}/windows"): "worker",
+    ("POST", WINDOWS): "worker",
     ("POST", "/v1/runs/{run}/revisions/preview"): "read",
     ("POST", "/v1/schedules/evaluate"): "read",
     ("POST", "/v1/schedules/explain"): "read",
     ("POST", "/v1/schedules/import"): "read",
     ("POST", "/v1/schedules/plot"): "read",
 }
+"""What is posted and takes another role."""
 OPEN = frozenset(("/", "/docs", "/openapi.json", "/healthz", "/readyz"))
 OPEN_BELOW = "/assets/"
 

@@ -1,7 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457): one table of statuses, one shape, one place that writes it."""
 
 import json
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -12,11 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from app.errors import Invalid, LockstepError, Unavailable
+from app.errors import Invalid, LockstepError
 from app.validation import MOST_ERRORS, invalid
 from schemas.base import Problem
-
-logger = logging.getLogger("lockstep")
 
 STATUS = {
     "invalid": 422,
@@ -59,13 +56,13 @@ UNREADABLE = "There was an error parsing the body"  # what FastAPI says where js
 
 def answer(error: Exception, request: Request) -> Response:
     """The problem document for any error: the one place that decides what callers see of it."""
-    if isinstance(error, Unavailable):
-        logger.warning("%s %r: 503, %s", request.method, request.scope["path"], error.detail)
     if isinstance(error, LockstepError | RequestValidationError | HTTPException):
         methods = _methods(request)
         if methods and request.method not in methods:
             error = HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
     if isinstance(error, LockstepError):
+        if (note := request.scope.get("note")) is not None:
+            note.reason = error.detail
         return _refusal(error)
     if isinstance(error, RequestValidationError):
         refusal = _refusal(_misread(error, request))

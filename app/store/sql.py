@@ -208,6 +208,19 @@ class Reader:
         found = (self._connection.execute(query.where(workers.c.worker.in_(part))) for part in parts)
         return [WorkerRow(*row) for rows in found for row in rows]
 
+    def workers_of(self, run_ids: Sequence[int]) -> dict[int, list[WorkerRow]]:
+        """The workers of runs, by name."""
+        query = select(workers.c.run_id, *WORKER).where(workers.c.run_id.in_(run_ids)).order_by(workers.c.worker)
+        return self._by_run(query, run_ids, lambda row: WorkerRow(*row))
+
+    def event_counts(self, run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+        """How many events of each type runs have."""
+        query = select(events.c.run_id, events.c.type, func.count()).where(events.c.run_id.in_(run_ids))
+        return {
+            run_id: dict(counted)
+            for run_id, counted in self._by_run(query.group_by(events.c.run_id, events.c.type), run_ids, tuple).items()
+        }
+
     def silent(self, run_ids: Sequence[int], since: float) -> dict[int, list[WorkerRow]]:
         """The workers of runs that left, or were not heard of since then."""
         query = select(workers.c.run_id, *WORKER).where(workers.c.run_id.in_(run_ids))

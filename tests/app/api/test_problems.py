@@ -2,23 +2,12 @@
 
 import json
 
-import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from app.api.problems import answer
-from app.errors import DataLost, Invalid, Unavailable
+from app.errors import Invalid
 from app.validation import MOST_ERRORS
-
-
-@pytest.mark.parametrize("kind", [Unavailable, DataLost])
-def test_what_is_unavailable_is_in_the_log_with_its_reason(
-    caplog: pytest.LogCaptureFixture, kind: type[Unavailable]
-) -> None:
-    asked = {"type": "http", "method": "POST", "path": "/v1/runs/a\n/finish", "headers": []}
-    assert answer(kind("the disk is full"), Request(asked)).status_code == 503
-    (record,) = caplog.records
-    assert record.getMessage() == "POST '/v1/runs/a\\n/finish': 503, the disk is full"
 
 
 def test_a_path_says_all_its_methods_and_is_no_value_of_a_parameter(http: TestClient) -> None:
@@ -43,7 +32,12 @@ def test_an_error_beside_the_body_is_at_its_name(http: TestClient) -> None:
     http.post("/v1/runs", json={"run": "a", "plan": {"tracks": {"lr": {"kind": "constant", "value": 0.1}}}})
     hold = {"action": {"kind": "hold"}}
     header = http.post("/v1/runs/a/revisions", json=hold, headers={"if-match": "one"}).json()["errors"]
-    assert header == [{"pointer": "/if-match", "detail": 'this is the number of a revision in quotes, such as "7"'}]
+    assert header == [
+        {
+            "pointer": "/if-match",
+            "detail": 'this is an ETag as it was answered, or the number of a revision in quotes, such as "7"',
+        }
+    ]
     query = http.post("/v1/runs/a/revisions/preview", params={"points": 1}, json=hold).json()["errors"]
     assert [error["pointer"] for error in query] == ["/points"]
     path = http.post("/v1/runs/a%00/revisions", json=hold).json()["errors"]
