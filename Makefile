@@ -30,10 +30,10 @@ help:
 .venv/.demo: packages = -e '.[demo]' -e ./clients
 .venv/.demo: words = service, client, PyTorch and scikit-learn (1.3 GB with the CPU wheel of PyTorch, some minutes)
 .venv/.demo: covers = .venv/.serve
-.venv/.core: packages = -e '.[dev,plot]' -e ./clients
+.venv/.core: packages = -e '.[dev,plot]' -e './clients[cli]'
 .venv/.core: words = service, client, and what tests and checks them (500 MB, a minute or two)
 .venv/.core: covers = .venv/.serve
-.venv/.all: packages = -e '.[demo,dev,frameworks,plot]' -e ./clients
+.venv/.all: packages = -e '.[demo,dev,frameworks,plot]' -e './clients[cli]'
 .venv/.all: words = all of it, every framework that has an adapter among it (3.2 GB, several minutes)
 .venv/.all: covers = .venv/.serve .venv/.demo .venv/.core
 .venv/.all: bare = fvcore|timm|torchtitan|spmd_types

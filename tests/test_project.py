@@ -82,8 +82,8 @@ def test_torch_is_pinned_without_a_local_version() -> None:
     [
         ("serve", "-e ."),
         ("demo", "-e '.[demo]' -e ./clients"),
-        ("test-core", "-e '.[dev,plot]' -e ./clients"),
-        ("test", "-e '.[demo,dev,frameworks,plot]' -e ./clients"),
+        ("test-core", "-e '.[dev,plot]' -e './clients[cli]'"),
+        ("test", "-e '.[demo,dev,frameworks,plot]' -e './clients[cli]'"),
     ],
 )
 def test_a_command_installs_what_it_needs_and_says_so_first(target: str, packages: str) -> None:

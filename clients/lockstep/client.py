@@ -116,6 +116,10 @@ class Client:
         """The workers of a run: step, pace, last seen, verified until, state."""
         return self._pages(_path(run, "/workers"), {})
 
+    def events(self, run: str) -> list[Answer]:
+        """What happened to a run, from the first event on."""
+        return self._pages(_path(run, "/events"), {})
+
     # Values
 
     def window(self, run: str, request: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
@@ -169,12 +173,19 @@ class Client:
         Raises `BelowHorizon` (`.earliest_step`) where `from_step` is committed already.
         """
         body = _given(action=as_document(action), from_step=from_step, reason=reason, force=force)
-        headers = {} if if_match is None else {"if-match": f'"{if_match}"'}
-        return self._change("POST", _path(run, "/revisions"), body, key, headers)
+        return self._change("POST", _path(run, "/revisions"), body, key, _matching(if_match))
 
-    def preview(self, run: str, action: Document, *, from_step: int | None = None, reason: str | None = None) -> Answer:
+    def preview(
+        self,
+        run: str,
+        action: Document,
+        *,
+        from_step: int | None = None,
+        reason: str | None = None,
+        force: bool | None = None,
+    ) -> Answer:
         """What `revise` would do, before and after, with warnings; changes nothing."""
-        body = _given(action=as_document(action), from_step=from_step, reason=reason)
+        body = _given(action=as_document(action), from_step=from_step, reason=reason, force=force)
         return self._transport.json("POST", _path(run, "/revisions/preview"), body=body)
 
     def revisions(self, run: str, *, plan: bool = False, after: int = 0, timeout: float | None = None) -> list[Answer]:
@@ -194,12 +205,34 @@ class Client:
         action: Document | None = None,
         reason: str | None = None,
         force: bool | None = None,
+        if_match: int | None = None,
         key: str | None = None,
     ) -> Answer:
         """Start the next attempt at `to_step`, with an action in the same move if given. Answers what was dropped."""
         document = None if action is None else as_document(action)
         body = _given(to_step=to_step, action=document, reason=reason, force=force)
-        return self._change("POST", _path(run, "/rewind"), body, key)
+        return self._change("POST", _path(run, "/rewind"), body, key, _matching(if_match))
+
+    # Schedules
+
+    def evaluate(self, request: Document) -> Answer:
+        """Values of a schedule or a plan; `request` is the body of the call."""
+        return self._transport.json("POST", "/v1/schedules/evaluate", body=as_document(request))
+
+    def explain(self, request: Document) -> Answer:
+        """What a schedule or a plan means; `request` is the body of the call."""
+        return self._transport.json("POST", "/v1/schedules/explain", body=as_document(request))
+
+    # The service
+
+    def health(self) -> tuple[Answer, Mapping[str, str]]:
+        """The service's version, and the headers of its answer. It takes no token."""
+        response = self._transport.send("GET", "/healthz")
+        return self._transport.decode(response), response.headers
+
+    def ready(self) -> None:
+        """Raises `Unavailable` where the service cannot commit anything. It takes no token."""
+        self._transport.send("GET", "/readyz")
 
     # Housekeeping
 
@@ -260,6 +293,10 @@ def decode_tracks(response: Response) -> dict[str, "array[float]"]:
 
 def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _matching(revision: int | None) -> dict[str, str]:
+    return {} if revision is None else {"if-match": f'"{revision}"'}
 
 
 def _path(run: str, rest: str = "") -> str:

@@ -2,13 +2,16 @@
 
 import json
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from app.identity import ROLES
 from app.schedules import compile_plan, resolve
+from app.settings import Settings
 from schemas.plans import Plan
 from tests.docs.guide import blocks, follow
 from tests.service import ROOT, Service, running
@@ -93,7 +96,7 @@ def _headings(page: Path) -> list[str]:
 
 
 def test_every_guide_with_code_is_followed_by_a_test() -> None:
-    followed = {"access.md", "tour.md", "adopt.md", "after-the-end.md"}
+    followed = {"access.md", "cli.md", "tour.md", "adopt.md", "after-the-end.md"}
     assert {page.name for page in DOCS.glob("*.md") if blocks(page.read_text())} == followed
 
 
@@ -104,3 +107,22 @@ def test_the_page_on_access_does_what_it_says(tmp_path: Path) -> None:
     with running(tmp_path) as guarded:
         follow(text, tmp_path, guarded)
         assert httpx.get(f"{guarded.url}/v1/runs").status_code == 401
+
+
+def test_the_page_on_the_command_does_what_it_says(tmp_path: Path, shared: Service) -> None:
+    if not (Path(sys.executable).parent / "lockstep").exists():
+        pytest.skip("the command `lockstep` is not installed")
+    follow((DOCS / "cli.md").read_text(), tmp_path, shared)
+
+
+def test_the_page_on_operating_names_every_setting() -> None:
+    asked: set[str] = set()
+
+    class Environment(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.add(name)
+            return default
+
+    Settings.from_environment(Environment())
+    page = (DOCS / "operating.md").read_text()
+    assert set(re.findall(r"^\| `(LOCKSTEP_\w+)`", page, re.MULTILINE)) == asked
