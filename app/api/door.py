@@ -20,11 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import problems, windows
 from app.api.conditional import conditional
-from app.api.limits import body_of, header
+from app.api.limits import WITHOUT_BODY, body_of, header
 from app.api.permissions import WINDOWS, is_open
 from app.control.access import Access, called, permit
 from app.control.context import Control
-from app.errors import Invalid, LockstepError
+from app.errors import Forbidden, Invalid, LockstepError
 from app.identity import ANONYMOUS, Identity
 
 WINDOWS_PATH = re.compile(r"/v1/runs/([^/\x00]+)/windows")
@@ -68,8 +68,20 @@ class Door:
         token = token_of(authorization) if authorization else b""
         known = self._access.known(token)
         identity = await run_in_threadpool(self._access.look_up, token) if known is None else known
+        if not identity.proven:
+            refuse_other_origins(scope)
         author = header(scope, b"lockstep-author")
         return called(identity, _name(author)) if author else identity
+
+
+def refuse_other_origins(scope: Scope) -> None:
+    """Raises `Forbidden` where a page of another origin has a browser on this machine change something.
+
+    Without tokens a browser is somebody who may, and asks nobody before it sends a POST without a body.
+    """
+    origin = header(scope, b"origin")
+    if origin and scope["method"] not in WITHOUT_BODY and origin.partition(b"://")[2] != header(scope, b"host"):
+        raise Forbidden("a page of another origin changes nothing here")
 
 
 def token_of(authorization: bytes) -> bytes:

@@ -108,3 +108,15 @@ def test_without_tokens_one_may_say_who_one_is_and_it_is_recorded_as_unproven(se
         for nobody in (b" ", b"a\tb", b"a" * 201):
             refused = http.get("/v1/runs", headers={b"lockstep-author": nobody})
             assert (refused.status_code, refused.json()["type"]) == (422, "urn:lockstep:problem:invalid")
+
+
+def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(service: FastAPI) -> None:
+    """A browser sends a POST without a body wherever a page wants it to, with the page's origin."""
+    with TestClient(service) as http:
+        http.post("/v1/runs", json=RUN)
+        for origin in ("https://elsewhere.example", "null", "http://testserver:8080"):
+            refused = http.post("/v1/runs/a/archive", headers={"origin": origin})
+            assert (refused.status_code, refused.json()["type"]) == (403, "urn:lockstep:problem:forbidden")
+            read = http.get("/v1/runs/a", headers={"origin": origin})
+            assert (read.json()["status"], "access-control-allow-origin" in read.headers) == ("active", False)
+        assert http.post("/v1/runs/a/finish", headers={"origin": "http://testserver"}).status_code == 200
