@@ -9,8 +9,10 @@ OF_A_BODY = frozenset((b"content-length", b"content-type"))
 
 def conditional(scope: Scope, send: Send) -> tuple[Scope, Send]:
     """A request as routes know it, a GET in place of a HEAD, and a `send` that leaves out the body where it must."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return scope, send
     known = header(scope, b"if-none-match")
-    if scope["method"] != "HEAD" and not (scope["method"] == "GET" and known):
+    if scope["method"] == "GET" and not known:
         return scope, send
     without = scope["method"] == "HEAD"
 

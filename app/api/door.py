@@ -41,6 +41,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope, send = conditional(scope, send)
         try:
             run = run_of_windows(scope)
             if run is not None:
@@ -51,7 +52,6 @@ class Door:
             identity = scope["identity"] = await self._identity(scope)
             scope["note"].author = identity.name
             if run is None:
-                scope, send = conditional(scope, send)
                 await self._app(scope, again(body, receive), send)
                 return
             permit(identity, "worker", run)

@@ -115,6 +115,11 @@ def test_no_operation_is_answered_without_a_token_that_is_good(guarded: Guarded)
     assert guarded.state() == before
 
 
+def test_a_head_without_a_token_is_refused_without_a_body(guarded: Guarded) -> None:
+    refused = guarded.http.head("/v1/runs/a")
+    assert (refused.status_code, refused.content, refused.headers["www-authenticate"]) == (401, b"", "Bearer")
+
+
 def test_a_run_of_others_is_forbidden_whether_there_is_one_or_not(guarded: Guarded) -> None:
     """To whoever has every right on his own; where no run is named, others' are not listed."""
     assert guarded.call("admin of all", "POST", "/v1/runs", run="other") == (201, "")
