@@ -215,6 +215,10 @@ class Revision(Model):
     dropped_reason: str | None = None
     """Why it could not be applied any more."""
     warnings: list[Warned] = Field(default_factory=list)
+    steps_until: int | None = None
+    """In the answer to the change: how many steps the first live worker has until then; null without one."""
+    seconds_until: float | None = None
+    """The same by the run's pace; null where that is not known."""
 
 
 class RevisionList(Model):

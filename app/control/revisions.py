@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import median
 
 from app.control import presenters
 from app.control.access import permit
@@ -14,12 +15,12 @@ from app.control.context import Control
 from app.control.curve import Curve
 from app.control.history import carried, dropped_by, history_of, rests_on
 from app.control.idempotency import Answer, Key
-from app.control.liveness import state_of
+from app.control.liveness import live, state_of
 from app.control.values import BLOCK, planned_values, sampled
 from app.errors import BelowHorizon, Invalid, LockstepError, NotFound, RevisionMismatch, RevisionNeeded
 from app.identity import Identity
 from app.schedules import losses
-from app.store import Reader, RevisionRow, RunRow, Transaction
+from app.store import Reader, RevisionRow, RunRow, Transaction, WorkerRow
 from schemas.actions import Action, CancelAction, CreateAction, RewindAction, RollbackAction, StoredAction
 from schemas.base import Warned
 from schemas.plans import Plan
@@ -37,6 +38,8 @@ class Change:
     before: Curve
     after: Curve
     warnings: Sequence[Warned]
+    steps_until: int | None = None
+    seconds_until: float | None = None
 
     @property
     def plan(self) -> Plan:
@@ -162,8 +165,9 @@ def _worked_out(control: Control, reader: Reader, run: RunRow, request: Revision
     except Invalid as error:
         raise error.under("/action") from None
     index = after.history.index[row.number]
-    dropped = losses(after.plan(index - 1), request.action)
-    return Change(row, before, after, [*_away(reader, run), *jumps(before, after, step), *dropped])
+    workers, now = reader.workers(run.id), reader.now()
+    warnings = [*_away(run, workers, now), *jumps(before, after, step), *losses(after.plan(index - 1), request.action)]
+    return Change(row, before, after, warnings, *_until(live(run, workers, now), step))
 
 
 def _posted(
@@ -257,7 +261,14 @@ def _store(tx: Transaction, run: RunRow, worked: Change) -> Answer[Revision]:
         action=row.action.kind,
         reason=row.reason,
     )
-    return 201, presenters.revision(row, plan=worked.plan, warnings=list(worked.warnings))
+    shown = presenters.revision(
+        row,
+        plan=worked.plan,
+        warnings=list(worked.warnings),
+        steps_until=worked.steps_until,
+        seconds_until=worked.seconds_until,
+    )
+    return 201, shown
 
 
 def _rewound(control: Control, reader: Reader, run: RunRow, request: RewindCreate, identity: Identity) -> Change:
@@ -316,9 +327,17 @@ def _below(run: RunRow, detail: str) -> BelowHorizon:
     return BelowHorizon(detail, earliest_step=run.horizon, horizon=run.horizon, attempt=run.attempt)
 
 
-def _away(reader: Reader, run: RunRow) -> list[Warned]:
-    now = reader.now()
-    rows = [row for row in reader.workers(run.id) if row.attempt == run.attempt]
+def _until(workers: Sequence[WorkerRow], step: int) -> tuple[int | None, float | None]:
+    """Steps, and seconds by the median pace, until the first of these workers gets to a step; None without any."""
+    if not workers:
+        return None, None
+    steps = max(0, step - max(worker.step for worker in workers))
+    paces = [worker.step_seconds for worker in workers if worker.step_seconds is not None]
+    return steps, steps * median(paces) if paces else None
+
+
+def _away(run: RunRow, workers: Sequence[WorkerRow], now: float) -> list[Warned]:
+    rows = [row for row in workers if row.attempt == run.attempt]
     away = [row.worker for row in rows if state_of(run, row, now) in ("lagging", "lost")]
     if not away:
         return []

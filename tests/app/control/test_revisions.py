@@ -464,3 +464,17 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('shared')}/lockstep.db")
     yield store
     store.close()
+
+
+def test_a_change_says_how_far_away_it_is(run: Run) -> None:
+    run.create()
+    made = run.revise({"kind": "hold"}, 100)
+    assert (made["steps_until"], made["seconds_until"]) == (None, None)
+    run.window(0, "rank-0")
+    assert run.revise({"kind": "scale", "factor": 0.5}, 90)["steps_until"] == 90
+    run.window(8, "rank-1", at=5, step_seconds=0.5)
+    run.window(8, "rank-2", at=2, step_seconds=0.1)
+    made = run.revise({"kind": "scale", "factor": 0.5}, 80)
+    assert (made["steps_until"], made["seconds_until"]) == (75, 75 * 0.3)
+    assert run.revise({"kind": "scale", "factor": 0.5})["steps_until"] == run.get()["horizon"] - 5
+    assert revisions.one(run.control, run.name, 2).steps_until is None
