@@ -5,7 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -23,10 +23,11 @@ class Loader(yaml.SafeLoader):
     process on what is nested deeply.
     """
 
-    yaml_implicit_resolvers: ClassVar[Json] = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def parsed(text: str, form: str | None) -> Json:
