@@ -519,9 +519,10 @@ class World(RuleBasedStateMachine):
                 assert value == self.used[step - 1]
 
     def examine(self, call: Ask) -> None:
-        """A report holds what was used, all that is not acknowledged, and nothing that is."""
-        applied, step = call.body["applied"], self.job.record.step
+        """It says what it did beyond what is committed. A report holds what was used and is not acknowledged."""
+        applied, step, run = call.body["applied"], self.job.record.step, self.job.run
         assert call.body["at"] <= call.body["step"]
+        assert "fallback" in call.body or call.body["step"] <= run.horizon or call.body.get("attempt") != run.attempt
         start = max(self.acknowledged, self.first)
         if applied is None:
             assert start >= step
@@ -608,10 +609,12 @@ class World(RuleBasedStateMachine):
         prefetcher.leave(self.job.now)
         refused = self.call is not None and self.job.deliver(self.call)
         self.call = None
+        until = self.job.now + 60.0
         while prefetcher.state is State.LEAVING:
+            assert self.job.now < until, "a goodbye without an end"
             call = self.job.next()
             if isinstance(call, float):
-                self.job.now = max(self.job.now, call) if call < math.inf else self.job.now
+                self.job.now = max(self.job.now, call)
                 continue
             refused |= self.job.deliver(call)
         assert prefetcher.state is State.LEFT
