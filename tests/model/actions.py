@@ -1,8 +1,9 @@
 """The actions, written a second time (ALGEBRA §4): what each makes of a plan at a step.
 
-A track is `factor * curve(clock)`, `curve` being what the user wrote. Two readings where the text leaves a choice: what
-was held already goes on being held since the first `hold`, and a `stretch` takes the whole rest of the curve along,
-also what a clock would have read beyond its own end by the old end of the plan.
+A track is `factor * curve(clock)`, `curve` being what the user wrote. Three readings where the text leaves a choice:
+what was held already goes on being held since the first `hold`; a `stretch` takes the whole rest of the curve along,
+also what a clock would have read beyond its own end by the old end of the plan; and a clock that reads the run's own
+steps has no end but the plan's, also where another track's action has moved that.
 """
 
 import math
@@ -154,8 +155,16 @@ def _cooldown(plan_: Plan, action: Json, s: int, names: list[str]) -> Changed:
     return _ramp(plan_, {"to": 0.0, "shape": "power", "power": 0.5} | action, s, names)
 
 
+def _with_clock(plan_: Plan, name: str) -> Track:
+    """A track on its own whose clock an action changes: one that reads the run's own steps ends with the plan."""
+    track = plan_.track(name)
+    if track.clock.held or (track.clock.at, track.clock.end) != (track.clock.start, track.clock.to):
+        return track
+    return replace(track, clock=_from(0, 0.0, plan_.total))
+
+
 def _hold(plan_: Plan, action: Json, s: int, names: list[str]) -> Changed:
-    tracks = {name: plan_.track(name) for name in names}
+    tracks = {name: _with_clock(plan_, name) for name in names}
     running = {name: track for name, track in tracks.items() if not track.clock.holds(s)}
     return {name: replace(track, clock=_held(track.clock, s)) for name, track in running.items()}, plan_.total
 
@@ -186,7 +195,7 @@ def _stretch(plan_: Plan, action: Json, s: int, names: list[str]) -> Changed:
         raise Refused("invalid", "no end to move, or it would lie behind")
     changed: dict[str, Track | Derived] = {}
     for name in names:
-        track = plan_.track(name)
+        track = _with_clock(plan_, name)
         at = track.clock.read(s)
         end = max(track.clock.end, replace(track.clock, held=False).read(old), at)
         changed[name] = replace(track, clock=Clock(s, at, new, end))

@@ -46,6 +46,14 @@ def test_a_stretched_wsd_begins_its_decay_later() -> None:
     assert at(made, 1400, 1403, 2000) == [1.0, 0.995, 0.0]
 
 
+def test_a_stretch_re_times_what_is_left_up_to_the_end_that_a_cooldown_made() -> None:
+    made = Run({"tracks": {"lr": LINEAR, "momentum": LINEAR}, "total_steps": 1000}, uid="u")
+    made.revise({"kind": "cooldown", "steps": 90}, 10)
+    made.revise({"kind": "stretch", "total_steps": 190}, 10)
+    found = [made.values(step, step + 1)[0]["momentum"] for step in (10, 100, 190)]
+    assert found == pytest.approx([0.99, 0.945, 0.9], rel=1e-12)
+
+
 def test_a_return_applies_a_revision_once() -> None:
     made = run()
     made.revise(HALF, 100)
