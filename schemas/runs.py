@@ -99,13 +99,18 @@ class RunPatch(Model):
     bounds: Bounds | None = None
 
 
+Unshown = Literal["miscounted", "uncounted", "scaled-inside"]
+"""Why the right values show nothing: the updates were not one for each step, nobody could count them, or the optimizer
+scales its rate inside."""
+
+
 class Unverified(Model):
     """Steps [start, stop) that a worker could not be shown to have done with the committed values."""
 
     start: Step
     stop: Step
     worker: str
-    reason: Literal["mismatch", "unreported"]
+    reason: Literal["mismatch", "unreported"] | Unshown
 
 
 class Event(Model):
@@ -248,6 +253,14 @@ class RewindCreate(Model):
     """As of a revision."""
 
 
+class Mark(Model):
+    """Steps [start, stop) of a worker that its values do not show."""
+
+    start: Step
+    stop: Step
+    reason: Unshown
+
+
 class Applied(Model):
     """What an optimizer used in the steps [start, stop): a CRC-32 over little-endian float64, step by step."""
 
@@ -255,6 +268,8 @@ class Applied(Model):
     stop: Step
     tracks: Annotated[list[TrackName], Field(min_length=1, max_length=10_000)]
     crc32: Annotated[int, Field(ge=0, lt=2**32)]
+    marks: Annotated[list[Mark], Field(max_length=1000)] = Field(default_factory=list)
+    """What must not be called verified, though the values were right: up to where the worker has got, at most."""
 
     @model_validator(mode="after")
     def _forward(self) -> "Applied":

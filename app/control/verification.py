@@ -10,10 +10,17 @@ from app.control.liveness import state_of
 from app.errors import Invalid
 from app.store import AttemptRow, Reader, RunRow, Segment, Transaction, UnverifiedRow, WorkerRow
 from schemas.plans import Plan, TrackSpec
-from schemas.runs import Applied, Derived, Unverified, WindowRequest
+from schemas.runs import Applied, Derived, Mark, Unverified, WindowRequest
 
 DerivedOf = Callable[[str], Mapping[str, Derived] | None]
 """The derived tracks of the plan of a history, by its key."""
+
+SAYINGS = {
+    "miscounted": "{worker} made another number of updates than steps, from step {start} on: see the job's log",
+    "uncounted": "{worker} cannot tell whether an update was made for each step, from step {start} on",
+    "scaled-inside": "{worker} has an optimizer that scales its rate inside, from step {start} on",
+}
+"""What an event says of the reason of a mark."""
 
 
 def derived_tracks(plan: Plan) -> dict[str, Derived]:
@@ -93,6 +100,8 @@ def verify(tx: Transaction, run: RunRow, crc: int | None, worker: WorkerRow, app
     if applied.start < run.start_step:
         raise Invalid.at("/applied/start", f"the run starts at step {run.start_step}")
     owe(tx, run, worker, applied.start)
+    for mark in applied.marks:
+        _mark(tx, run, worker, mark)
     if crc != applied.crc32:
         mismatch = UnverifiedRow(worker.worker, run.attempt, applied.start, applied.stop, "mismatch")
         tx.add_unverified(run.id, mismatch)
@@ -163,6 +172,26 @@ def merged(ranges: Sequence[tuple[int, int]]) -> list[list[int]]:
         else:
             result.append([start, stop])
     return result
+
+
+def _mark(tx: Transaction, run: RunRow, worker: WorkerRow, mark: Mark) -> None:
+    """Mark committed steps that a worker says not to call verified, as one range with those marked before; where there
+    were none, say so."""
+    start, stop = max(mark.start, run.start_step), min(mark.stop, run.horizon)
+    if start >= stop:
+        return
+    rows = tx.unverified([run.id], worker=worker.worker, reason=mark.reason)
+    touching = [
+        row for row in rows.get(run.id, []) if row.attempt == run.attempt and row.start <= stop and start <= row.stop
+    ]
+    for row in touching:
+        tx.remove_unverified(run.id, row)
+        start, stop = min(start, row.start), max(stop, row.stop)
+    tx.add_unverified(run.id, UnverifiedRow(worker.worker, run.attempt, start, stop, mark.reason))
+    if not touching:
+        detail = SAYINGS[mark.reason].format(worker=worker.worker, start=start)
+        about = {"worker": worker.worker, "start": start}
+        tx.add_event(run, mark.reason, detail, alarm=mark.reason == "miscounted", **about)
 
 
 def _shown(tx: Transaction, run: RunRow, worker: WorkerRow, applied: Applied) -> None:

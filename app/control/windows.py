@@ -55,7 +55,11 @@ def from_memory(control: Control, name: str, request: WindowRequest) -> Window |
         return None
     worker = known.latest
     if request.applied is not None:
-        if request.applied.start > worker.verified_until or not _matches(control, run, segments, request.applied):
+        if (
+            request.applied.marks
+            or request.applied.start > worker.verified_until
+            or not _matches(control, run, segments, request.applied)
+        ):
             return None
         worker = replace(worker, verified_until=max(worker.verified_until, request.applied.stop))
     window = _window(run, request, found, found[0].revision, known.stored.verified_until, derived, {})

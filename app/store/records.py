@@ -9,7 +9,7 @@ from schemas.plans import Plan
 from schemas.runs import Status
 
 JsonObject = dict[str, Any]
-Reason = Literal["mismatch", "unreported"]
+Reason = Literal["mismatch", "unreported", "miscounted", "uncounted", "scaled-inside"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Knows no framework. The arguments that every adapter takes stand in `lockstep.be
 """
 
 import logging
-import math
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -119,8 +118,7 @@ class Adapter:
     def differs(self, step: int, track: str, found: float, cause: str = OVERWRITTEN) -> None:
         """Note that update `step` used another value than the run's; the log gets it once per track and cause."""
         follower = self.follower
-        derived = follower.window.derived.get(track)  # has no column of its own to put the value in
-        follower.used(step, derived[0] if derived else track, math.nan if derived else found)
+        follower.record.used(follower.window, step, track, found)
         if (updates := self._causes.get((track, cause))) is None:
             self._causes[track, cause] = [step, step, 1]
             logger.warning("Update %d used %s = %r, which is not the run's value. %s", step, track, found, cause)

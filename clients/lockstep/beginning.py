@@ -80,6 +80,11 @@ class Beginning:
         self._given = given
         self._there = False
 
+    @property
+    def steps_are_epochs(self) -> bool:
+        """Whether the plan counts epochs where others count updates."""
+        return self._plan is not None and self._plan.get("steps_per_epoch") == 1
+
     def client(self) -> Client:
         """A client of the service."""
         return Client(

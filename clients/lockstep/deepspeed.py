@@ -11,6 +11,7 @@ except ImportError as error:  # pragma: no cover
 import torch
 
 from lockstep.client import Document
+from lockstep.clock import ANY
 from lockstep.torch import LockstepLR, Settings
 
 
@@ -30,6 +31,7 @@ def scheduler(
     """
 
     def build(optimizer: torch.optim.Optimizer) -> EngineLR:
+        settings.setdefault("updates_per_step", ANY)  # ZeRO calls the optimizer once for each group; the engine counts
         return EngineLR(optimizer, run, plan, **settings)
 
     return build

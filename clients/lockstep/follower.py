@@ -11,7 +11,7 @@ from lockstep.beginning import Beginning, Options
 from lockstep.client import Document
 from lockstep.errors import Misused
 from lockstep.place import Place
-from lockstep.report import Ledger, Record
+from lockstep.report import Record
 from lockstep.window import Window
 
 VISIT_SECONDS = 0.005  # the slow path of a look-up (some microseconds) runs at most this often
@@ -100,6 +100,7 @@ class Follower:
         index = step - self._first
         if not 0 <= index < self._count:
             self.visit(step)
+            self.record.handed = True
             index = 0
         column = self._columns.get(track)
         if column is None:
@@ -179,11 +180,11 @@ class Follower:
         `place` is a checkpoint's: if the service is away, what it holds for the step lets training go on.
         """
         before = self.record.position()
-        self.record.ledger = Ledger()
-        self.record.step = self.record.checked = step
+        self.record.begin(step)
         self._window, self._visited, self._count = None, None, 0
         self.source.start(self.record, replace(place or Place(self.run), step=step), before, attempt)
         self.visit(step)
+        self._count = 0  # nobody has asked for the value yet
 
     def rejoin(self, step: int) -> None:
         """After a rewind: join the newest attempt at `step` (at or below the step that the run was rewound to)."""

@@ -10,6 +10,8 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("Lockstep's adapters for PyTorch need it: pip install torch") from error
 
+from torch.utils.hooks import RemovableHandle
+
 from lockstep.errors import Misused
 
 UNSEEN = (
@@ -34,27 +36,32 @@ def hooked(optimizer: torch.optim.Optimizer) -> bool:
     return bool(getattr(type(optimizer).step, "hooked", False))
 
 
-def count_updates(optimizer: torch.optim.Optimizer) -> list[int]:
-    """A list of one number, which grows with every update that the optimizer makes; take off it what you have seen.
+def count_updates(
+    optimizer: torch.optim.Optimizer, made: list[int], most: int | None = None, late: Callable[[], object] = int
+) -> RemovableHandle:
+    """Let the first number of `made` grow with every update that the optimizer makes: take off it what you have seen.
 
-    A fused update that a gradient scaler skips from inside does not count: to see that, the hook waits for the device.
+    The first one beyond `most` calls `late`. A fused update that a gradient scaler skips from inside does not count: to
+    see that, the hook waits for the device.
 
     Raises `Misused` where PyTorch runs no hooks.
     """
     if not hooked(optimizer):
         raise Misused(f"{type(optimizer).__name__} {UNSEEN}")
-    made = [0]
+    beyond = None if most is None else most + 1
 
     def count(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
         if not keywords or not is_rehearsal(keywords):
             made[0] += 1
+            if made[0] == beyond:
+                late()
 
     def fused(optimizer: Any, arguments: Any, keywords: dict[str, Any]) -> None:
         if not getattr(optimizer, "found_inf", False):
             count(optimizer, arguments, keywords)
 
-    optimizer.register_step_post_hook(fused if getattr(optimizer, "_step_supports_amp_scaling", False) else count)
-    return made
+    inside = getattr(optimizer, "_step_supports_amp_scaling", False)
+    return optimizer.register_step_post_hook(fused if inside else count)
 
 
 def after_groups(optimizer: torch.optim.Optimizer, act: Callable[[], Callable[[], None] | None]) -> None:

@@ -1,15 +1,19 @@
 """What a worker has really used, kept until the service has verified it, and the CRC-32 that it reports."""
 
+import math
 import sys
 import threading
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lockstep.window import COMMITTED, Window
+
+MISCOUNTED, UNCOUNTED, SCALED_INSIDE = "miscounted", "uncounted", "scaled-inside"  # why steps are not verified
+ENDLESS = 2**53  # the end of a mark that has none yet; no step is beyond
 
 MAX_REPORT = 65_536  # steps in one report; the next one goes on from there
 MAX_KEPT = 1_000_000  # steps; older ones stay unverified (nobody has asked for them for that long)
@@ -112,25 +116,78 @@ class Ledger:
         self._kept -= segment.stop - segment.start
 
 
+class Mark(NamedTuple):
+    """The steps `start` to `stop - 1` must not be called verified, whatever values they used."""
+
+    start: int
+    stop: int
+    reason: str
+
+
+class Counter(Protocol):
+    """Where an adapter's loop is. It must not hold the adapter: it is asked when nobody holds that any more."""
+
+    def position(self) -> int:
+        """The step that is running now."""
+
+    def ahead(self) -> int:
+        """How many steps' worth of updates were made beyond it: a loop that forgets to step is further than it says."""
+
+    def settle(self, record: "Record") -> int:
+        """Nothing more can change: note what the last updates used; the end of the steps that they were for."""
+
+
 class Record:
     """Where a worker is and what it has used; the one thing that the training and the background thread share."""
 
     def __init__(self) -> None:
         self.step = 0
         self.checked = 0  # what was used below this step is known, overwritten values included
-        self.counter: Callable[[], int | None] | None = None  # an adapter's own count, while it lives
+        self.handed = False  # somebody asked for the value of `step`
+        self.counter: Counter | None = None  # an adapter's own count
         self.ledger = Ledger()
+        self.marks: tuple[Mark, ...] = ()
+
+    def begin(self, step: int) -> None:
+        """Nothing was used yet, and `step` comes next."""
+        self.ledger, self.marks = Ledger(), ()
+        self.step = self.checked = step
+        self.handed = False
 
     def position(self) -> int:
         """The step that is running now."""
-        if self.counter is not None and (step := self.counter()) is not None:
-            self.step = step
+        if self.counter is not None:
+            self.step = self.counter.position()
         return self.step
 
     def settle(self) -> None:
-        """The training is over: nothing more can change what was used."""
-        self.checked = self.position()
+        """The training is over: nothing more can change what was used, the value handed out last included."""
+        position = self.position()
+        self.checked = position + self.handed if self.counter is None else self.counter.settle(self)
+
+    def used(self, window: Window, step: int, track: str, value: float) -> None:
+        """Update `step` used another value than the window's; a derived track has no column, so its base is off."""
+        derived = window.derived.get(track)
+        self.ledger.replace(step, derived[0] if derived else track, math.nan if derived else value)
+
+    def mark(self, start: int, reason: str, stop: int = ENDLESS) -> None:
+        """Do not call the steps from `start` on verified; once for each reason, until `unmark`."""
+        if not any(mark.reason == reason and mark.stop >= stop for mark in self.marks):
+            self.marks = (*self.marks, Mark(start, stop, reason))
+
+    def unmark(self, stop: int, reason: str) -> None:
+        """From `stop` on the reason has gone."""
+        self.marks = tuple(
+            mark._replace(stop=stop) if mark.reason == reason and mark.stop == ENDLESS else mark for mark in self.marks
+        )
 
     def report(self, verified_until: int) -> dict[str, Any] | None:
-        """What was used and is not verified yet."""
-        return self.ledger.report(verified_until, self.checked)
+        """What was used and is not verified yet, with the marks on it: `{"start", "stop", "reason"}`."""
+        applied = self.ledger.report(verified_until, self.checked)
+        if applied is not None and self.marks:
+            end = applied["stop"] + (self.counter.ahead() if self.counter is not None else 0)
+            parts = [(max(mark.start, applied["start"]), min(mark.stop, end), mark.reason) for mark in self.marks]
+            applied["marks"] = [
+                {"start": start, "stop": stop, "reason": reason} for start, stop, reason in parts if start < stop
+            ]
+        return applied

@@ -72,6 +72,10 @@ class TensorSlot:
         rounded = float(found.new_tensor(expected)) if hasattr(found, "new_tensor") else expected
         return expected if stored == rounded else stored
 
+    def on_device(self) -> bool:
+        """Whether the tensor is not in the CPU's memory."""
+        return str(getattr(self.tensor, "device", "cpu")) != "cpu"
+
     def _here(self) -> Any:
         found = self._group[self._key]
         return found if self._index is None else found[self._index]
@@ -80,7 +84,8 @@ class TensorSlot:
 class Slots:
     """All slots of an optimizer for the tracks of a window.
 
-    `uniform` is the track that every group's "lr" follows as a float, where there is nothing else to write.
+    `uniform` is the track that every group's "lr" follows as a float, where there is nothing else to write. `captured`
+    says that some are tensors on a device, where a graph that was captured may read them.
     """
 
     def __init__(self, groups: list[Group], window: Window) -> None:
@@ -111,6 +116,7 @@ class Slots:
         self.uniform = self.tracks[0] if plain and same else None
         floats = [(slot.group, slot.key) for slot in self._slots if type(slot) is Slot]
         self._floats = floats if len(floats) == len(self._slots) else None
+        self.captured = any(isinstance(slot, TensorSlot) and slot.on_device() for slot in self._slots)
         self.row: Sequence[float] = ()
 
     def fits(self, groups: list[Group]) -> bool:

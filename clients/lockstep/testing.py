@@ -163,11 +163,12 @@ class FakeRun:
         self.revisions: list[dict[str, Any]] = [{"number": 1, "from_step": start_step, "action": {"kind": "create"}}]
         self.workers: dict[str, dict[str, Any]] = {}
         self.unverified: list[list[int]] = []
+        self.unverified_reasons: list[dict[str, Any]] = []
         self.rewinds: list[int] = []  # to which step each rewind went
         self._numbers = 1
 
     def describe(self) -> dict[str, Any]:
-        names = ("uid", "attempt", "start_step", "horizon", "plan", "unverified")
+        names = ("uid", "attempt", "start_step", "horizon", "plan", "unverified", "unverified_reasons")
         status = "archived" if self.archived else "active"
         return {"run": self.name, "status": status, "revision": self._newest()} | {n: getattr(self, n) for n in names}
 
@@ -318,12 +319,23 @@ class FakeRun:
         self._owe(worker, start)
         low, high = start - self.start_step, stop - self.start_step
         if crc32({track: self.committed[track][low:high] for track in applied["tracks"]}) != applied["crc32"]:
-            self.unverified.append([start, stop])
+            self._mark(worker, start, stop, "mismatch")
+        for mark in applied.get("marks", []):
+            self._mark(worker, mark["start"], min(mark["stop"], self.horizon), mark["reason"])
         worker["verified_until"] = max(worker["verified_until"], stop)
 
     def _owe(self, worker: Mapping[str, Any], stop: int) -> None:
         if worker["verified_until"] < stop:  # nobody ever reported these
-            self.unverified.append([worker["verified_until"], stop])
+            self._mark(worker, worker["verified_until"], stop, "unreported")
+
+    def _mark(self, worker: Mapping[str, Any], start: int, stop: int, reason: str) -> None:
+        about = {"worker": worker["worker"], "reason": reason}
+        last = self.unverified_reasons[-1] if self.unverified_reasons else {}
+        if last.get("stop", -1) >= start >= last["start"] and last == last | about:  # goes on
+            last["stop"] = self.unverified[-1][1] = max(stop, last["stop"])
+        elif start < stop:
+            self.unverified.append([start, stop])
+            self.unverified_reasons.append({"start": start, "stop": stop, **about})
 
     def _commit(self, values: Mapping[str, float], revision: int) -> None:
         for track, value in values.items():

@@ -5,7 +5,6 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from operator import length_hint
 from typing import Any, Unpack
 
 try:
@@ -19,10 +18,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from lockstep.adapter import OVERWRITTEN, Adapter
 from lockstep.beginning import Beginning, Options
 from lockstep.client import Document
+from lockstep.clock import ANY, Clock
 from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
 from lockstep.group import Group
 from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal
+from lockstep.report import MISCOUNTED, UNCOUNTED
 from lockstep.slots import Slots
 from lockstep.window import Window
 
@@ -41,6 +42,7 @@ class Settings(Options, total=False):
 
     agreement: str | None  # `broadcast` or `commit`; see `LockstepLR`
     scaler: Any  # a GradScaler: updates of this optimizer that it skips do not count
+    updates_per_step: int | str | None  # how many updates one step() stands for, or `any`; 1
 
 
 class LockstepLR(LRScheduler):
@@ -58,6 +60,10 @@ class LockstepLR(LRScheduler):
     default policy is then `wait`); every rank has to construct the scheduler. With a `scaler` (GradScaler) updates of
     this optimizer that it skips do not count. All `options`: `lockstep.beginning.Options`.
 
+    The optimizer's updates are counted beside the calls of `step()`. Where they part, the steps concerned are not
+    verified (`miscounted`), and the log says so once. A loop that makes several updates with each value says so by
+    `updates_per_step`, a number or `any`; a plan with `steps_per_epoch` 1, whose steps are epochs, means `any`.
+
     The worker joins the run at the first `optimizer.step()`, from where `load_state_dict` says or from the run's start.
 
     Raises `Refused` (the run cannot be created or followed), `NoValue` (by policy) and `Misused`.
@@ -71,6 +77,7 @@ class LockstepLR(LRScheduler):
         *,
         agreement: str | None = None,
         scaler: Any = None,
+        updates_per_step: int | str | None = None,
         **options: Unpack[Options],
     ) -> None:
         if agreement not in (None, COMMIT, BROADCAST):
@@ -84,13 +91,16 @@ class LockstepLR(LRScheduler):
         beginning = self._adapter.beginning
         self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
-        self._updates = None if scaler is None else count_updates(innermost(optimizer))
-        self._reset()
+        per_epoch = updates_per_step is None and beginning.steps_are_epochs
+        self._reset(Clock(ANY if per_epoch else updates_per_step), skips=scaler is not None)
+        self._count(innermost(optimizer), needed=scaler is not None)
         super().__init__(optimizer)
         after_groups(optimizer, weakref.WeakMethod(self._added))
         self._arm()
 
-    def _reset(self) -> None:
+    def _reset(self, clock: Clock, *, skips: bool = False) -> None:
+        self._clock, self._skips = clock, skips  # whether an update that was not made is one that a scaler skipped
+        self._own: tuple[Any, int, int] | None = None  # a captured optimizer's count: the tensor, what it said, when
         self._slots: Slots | None = None
         self._window: Window | None = None  # the one that the slots were made for
         self._unused: set[str] = set()  # tracks that no group takes
@@ -99,6 +109,19 @@ class LockstepLR(LRScheduler):
         self._hook: Any = None
         self.last_epoch = -1
 
+    def _count(self, maker: torch.optim.Optimizer, *, needed: bool) -> None:
+        """Count the updates that the optimizer makes, as long as this scheduler lives."""
+        self._counted = hooked(maker)
+        if self._counted or needed:
+            this, clock = weakref.ref(self), self._clock
+
+            def late() -> None:
+                if (scheduler := this()) is not None and scheduler._adapter.joined:
+                    clock.late(scheduler._adapter.follower.record, scheduler.run)
+
+            counting = count_updates(maker, clock.made, clock.per_step, late)
+            weakref.finalize(self, counting.remove).atexit = False
+
     @property
     def run(self) -> str:
         """The run that this scheduler follows."""
@@ -106,12 +129,16 @@ class LockstepLR(LRScheduler):
 
     _fast: Iterator[float]  # the rest of the chunk in hand, where all groups share one float
     _rows: Iterator[tuple[float, ...]]  # the same, in every other case
-    _place: tuple[int, Iterator[Any]]  # the step after the chunk, and what is left of it
+    _counted = False  # whether PyTorch tells of the updates
 
     # Steps
 
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update and put the values of the next one into the groups: a look-up, without a request."""
+        clock = self._clock
+        if clock.made[0] != clock.per_step and self._parted():
+            return
+        clock.made[0] = 0
         for value in self._fast:
             groups, used = self.optimizer.param_groups, self._used
             for group in groups:
@@ -127,10 +154,6 @@ class LockstepLR(LRScheduler):
     def _turn(self, epoch: int | None) -> None:
         if epoch is not None:
             raise Misused("LockstepLR counts for itself: call step() without an epoch, after each optimizer.step().")
-        if self._updates is not None and self.last_epoch >= 0:
-            updates, self._updates[0] = self._updates[0], 0
-            if not updates:  # the scaler skipped it
-                return
         slots = self._slots
         for row in self._rows:
             if slots is None or not slots.fits(self.optimizer.param_groups) or not slots.intact():
@@ -147,8 +170,38 @@ class LockstepLR(LRScheduler):
         self._compare(self.last_epoch)
         self._visit(self.last_epoch + 1)
 
+    def _parted(self) -> bool:
+        """Whether to stand still: there was no update, or not the number of them that one step takes."""
+        clock = self._clock
+        if self.last_epoch < 0 or not self._counted:
+            return False
+        if not clock.made[0] and (self._skips or self._captured()):
+            return self._skips
+        self._join()
+        clock.parted(self._adapter.follower.record, self.run)
+        return False
+
+    def _captured(self) -> bool:
+        """Whether a captured graph, which runs no hooks, may have made the update: then the optimizer's own count is
+
+        asked at the next visit, as asking waits for the device. One that keeps none is uncounted from here on."""
+        if self._own is None and self._slots is not None and self._slots.captured:
+            step = self.last_epoch
+            counts = (state["step"] for state in innermost(self.optimizer).state.values() if "step" in state)
+            if (count := next(counts, None)) is None:
+                self._adapter.follower.record.mark(step, UNCOUNTED)
+                self._counted = False
+                return True
+            self._own = count, int(count), step + 1
+        return self._own is not None
+
     def _visit(self, step: int) -> None:
         """The slow path: values for the next chunk of steps, and whatever has changed since the last one."""
+        if self._own is not None:
+            (count, before, since), now = self._own, int(self._own[0])
+            if now - before != step - since:
+                self._adapter.follower.record.mark(since, MISCOUNTED)
+            self._own = count, now, step
         window, border = self._adapter.follower.visit(step)
         if self._hook is not None:
             self._hook.remove()
@@ -156,15 +209,16 @@ class LockstepLR(LRScheduler):
         slots = self._slots
         if slots is None or window is not self._window or not slots.fits(self.optimizer.param_groups):
             slots = self._made(window)
-        if slots.uniform is not None and self._updates is None:
+        if slots.uniform is not None:
             fast = iter(window.column(slots.uniform, step, border))
             self._used = next(fast)
             slots.write((self._used,) * len(slots.tracks))
-            self._fast, self._rows, self._place = fast, NO_ROWS, (border, fast)
+            self._fast, self._rows, self._clock.place = fast, NO_ROWS, (border, fast)
         else:
             rows = iter(slots.rows(window, step, border))
             slots.write(next(rows))
-            self._fast, self._rows, self._place = NO_VALUES, rows, (border, rows)
+            self._fast, self._rows, self._clock.place = NO_VALUES, rows, (border, rows)
+        self._clock.hand = slots, window
 
     def _made(self, window: Window) -> Slots:
         """New slots, for a window of other tracks or an optimizer with other groups."""
@@ -211,7 +265,7 @@ class LockstepLR(LRScheduler):
         slots, groups, cause = self._slots, self.optimizer.param_groups, OVERWRITTEN
         if slots is None:
             return
-        if slots.uniform is not None and self._updates is None:
+        if slots.uniform is not None:
             slots.row = (self._used,) * len(slots.tracks)
         if not slots.fits(groups) and self._window is not None:  # what the new ones hold was used
             row, slots, cause = slots.row, Slots(groups, self._window), REPLACED
@@ -229,12 +283,12 @@ class LockstepLR(LRScheduler):
     @property
     def last_epoch(self) -> int:
         """The update that the values in the groups are for, from 0."""
-        border, rest = self._place
-        return border - 1 - length_hint(rest)
+        return self._clock.position()
 
     @last_epoch.setter
     def last_epoch(self, step: int) -> None:
-        self._fast, self._rows, self._place = NO_VALUES, NO_ROWS, (step + 1, NO_ROWS)
+        self._fast, self._rows, self._own = NO_VALUES, NO_ROWS, None
+        self._clock.go_to(step)
 
     def rejoin(self, step: int | None = None) -> None:
         """After a rewind: continue at `step` (default: where this scheduler stands) in the run's current attempt.
@@ -246,8 +300,6 @@ class LockstepLR(LRScheduler):
 
     def _move(self, step: int) -> None:
         self.last_epoch = step
-        if self._updates is not None:
-            self._updates[0] = 0  # made before a checkpoint was loaded
         self._arm()
 
     def _arm(self) -> None:
@@ -277,7 +329,10 @@ class LockstepLR(LRScheduler):
             joined = self._together(lambda: adapter.join(step).window)
             if channel.rank:
                 adapter.join(step, beside=joined)
-        adapter.follower.record.counter = _counter(weakref.ref(self))
+        record = adapter.follower.record
+        record.counter = self._clock
+        if not self._counted:
+            record.mark(step, UNCOUNTED)
         self._slots = None
         hook, self._hook = self._hook, None  # not removed while the optimizer goes through its hooks
         self._visit(step)
@@ -335,10 +390,10 @@ class LockstepLR(LRScheduler):
         return {"optimizer": self.optimizer, "state": self.state_dict()}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.optimizer, self._updates, self._channel, self._alone = saved["optimizer"], None, None, True
+        self.optimizer, self._channel, self._alone = saved["optimizer"], None, True
         state = saved["state"]
         self._adapter = Adapter(state["run"], None, first=FIRST, resume=state, source=_refused)
-        self._reset()
+        self._reset(Clock())
         self.last_epoch = state["step"]
 
 
@@ -374,11 +429,3 @@ def _group_of(channel: _Channel, beginning: Beginning) -> Group:
     """Windows that rank 0 fetches for all."""
     feed = None if channel.rank else beginning.feed()
     return Group(channel, feed, beginning.run, beginning.worker, beginning.client)
-
-
-def _counter(reference: "weakref.ref[LockstepLR]") -> Callable[[], int | None]:
-    def count() -> int | None:
-        scheduler = reference()
-        return None if scheduler is None else scheduler.last_epoch
-
-    return count

@@ -1,16 +1,13 @@
 """`UpdateLR`: a scheduler that counts the optimizer's own updates, for frameworks that call `step()` at other times."""
 
-from typing import Any, Unpack
-
 try:
     import torch
 except ImportError as error:  # pragma: no cover
     raise ImportError("Lockstep's adapters for PyTorch need it: pip install torch") from error
 
-from lockstep.client import Document
 from lockstep.errors import Misused
-from lockstep.hooks import UNSEEN, count_updates, innermost
-from lockstep.torch import LockstepLR, Settings
+from lockstep.hooks import UNSEEN
+from lockstep.torch import LockstepLR
 
 
 class UpdateLR(LockstepLR):
@@ -26,26 +23,17 @@ class UpdateLR(LockstepLR):
 
     _versions: int | None = None  # of the weights at the last step() before the run was joined
 
-    def __init__(
-        self,
-        optimizer: torch.optim.Optimizer,
-        run: str | None = None,
-        plan: Document | None = None,
-        **settings: Unpack[Settings],
-    ) -> None:
-        self._made_updates = count_updates(innermost(optimizer))
-        super().__init__(optimizer, run, plan, **settings)
-
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update if the optimizer made one since the last call; else do nothing."""
-        updates = self._made_updates[0]
-        if updates == 1 or self.last_epoch < 0:  # torch's constructor calls step() too
-            self._made_updates[0] = 0
+        updates, takes = self._clock.made[0], self._clock.per_step
+        made = updates == takes or (takes is None and updates > 0)
+        if made or self.last_epoch < 0:  # torch's constructor calls step() too
             LockstepLR.step(self, epoch)
-        elif updates > 1:
+        elif updates > (takes or 1):
             raise Misused(
                 f"The optimizer made {updates} updates since the last step() of its scheduler, which has to follow "
-                "every one of them: the unit of a run's steps is the update, never the epoch."
+                "every one of them: the unit of a run's steps is the update, never the epoch. Where one step is meant "
+                "to be several updates, pass `updates_per_step`."
             )
         elif not self._adapter.joined:
             self._look()
@@ -57,10 +45,5 @@ class UpdateLR(LockstepLR):
             raise Misused(f"{type(self.optimizer).__name__} {UNSEEN}")
         self._versions = versions
 
-    def _move(self, step: int) -> None:
-        self._made_updates[0] = 0  # those made before a checkpoint was loaded
-        super()._move(step)
-
-    def __setstate__(self, saved: dict[str, Any]) -> None:
-        self._made_updates = [0]
-        super().__setstate__(saved)
+    def _count(self, maker: torch.optim.Optimizer, *, needed: bool) -> None:
+        super()._count(maker, needed=True)

@@ -418,7 +418,7 @@ def test_a_report_that_was_lost_is_sent_again(service: FakeService, monkeypatch:
             values.value(step)
         until(lambda: len(service.requests) > 9)
     run = service.runs["r"]
-    assert run.workers["w"]["verified_until"] == 499
+    assert run.workers["w"]["verified_until"] == 500
     assert [start for start, _ in run.unverified if start < 64] == []
 
 

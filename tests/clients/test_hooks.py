@@ -32,8 +32,8 @@ def test_a_wrapper_that_only_looks_like_an_optimizer_runs_no_hooks() -> None:
 
 
 def test_every_update_counts_and_no_rehearsal() -> None:
-    optimizer = sgd()
-    made = count_updates(optimizer)
+    optimizer, made, late = sgd(), [0], list[int]()
+    counting = count_updates(optimizer, made, 1, lambda: late.append(made[0]))
 
     def _init_optim_state() -> None:  # of torch.distributed.checkpoint
         optimizer.step(closure=None)
@@ -42,12 +42,15 @@ def test_every_update_counts_and_no_rehearsal() -> None:
         optimizer.step()
     _init_optim_state()
     optimizer.step(lambda: torch.tensor(1.0))
-    assert made == [4]
+    assert (made, late) == ([4], [2])
     made[0] = 0
     optimizer.step(closure=None)
     assert made == [1]
+    counting.remove()
+    optimizer.step()
+    assert made == [1]
     with pytest.raises(Misused, match="Alone makes its updates where PyTorch runs no hooks"):
-        count_updates(Alone(optimizer.param_groups))
+        count_updates(Alone(optimizer.param_groups), made)
 
 
 @pytest.mark.parametrize("found", [None, 0.0, 1.0])
@@ -56,7 +59,8 @@ def test_a_fused_update_that_is_skipped_from_inside_does_not_count(found: float 
     weight = torch.nn.Parameter(torch.ones(2))
     weight.grad = torch.ones(2)
     optimizer: Any = torch.optim.AdamW([weight], lr=0.5, fused=True)
-    made = count_updates(optimizer)
+    made = [0]
+    count_updates(optimizer, made)
     if found is not None:
         optimizer.grad_scale, optimizer.found_inf = torch.tensor(1.0), torch.tensor(found)
     optimizer.step()

@@ -50,7 +50,7 @@ def test_a_process_ends_and_has_said_goodbye(script: str, code: int) -> None:
     done, worker = follow(script)
     assert done.returncode == code, done.stderr
     assert worker["state"] == "left"
-    assert worker["verified_until"] == 19
+    assert worker["verified_until"] == 20
 
 
 def test_a_forked_child_has_the_values_in_hand_and_neither_thread_nor_connection() -> None:
@@ -73,7 +73,7 @@ for step in range(20, 300):
 """
     done, worker = follow(script)
     assert done.returncode == 0, done.stderr
-    assert worker["verified_until"] == 299
+    assert worker["verified_until"] == 300
 
 
 def test_data_loader_workers_by_fork_and_by_spawn_end() -> None:
@@ -90,7 +90,7 @@ if __name__ == "__main__":
 """
     done, worker = follow(script)
     assert done.returncode == 0, done.stderr
-    assert worker["verified_until"] == 99
+    assert worker["verified_until"] == 100
 
 
 def test_a_process_ends_while_the_service_hangs() -> None:

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 import lockstep.report
 from lockstep.outage import FREEZE
-from lockstep.report import Ledger, crc32
+from lockstep.report import MISCOUNTED, UNCOUNTED, Ledger, Record, crc32
 from lockstep.window import Window
 
 
@@ -146,3 +147,61 @@ def test_reports_and_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     for start in range(0, 100, 10):
         ledger.take(window(start, start + 10), start)
     assert ledger.report(0, 100) == {"start": 80, "stop": 86, "tracks": ["lr"], "crc32": expected(80, 86)}
+
+
+class Stands:
+    """A loop's own count, of two updates too many."""
+
+    def position(self) -> int:
+        return 6
+
+    def ahead(self) -> int:
+        return 2
+
+    def settle(self, record: Record) -> int:
+        return 7
+
+
+def test_what_was_handed_out_last_is_used_when_the_training_is_over() -> None:
+    record = Record()
+    record.begin(3)
+    record.settle()
+    assert record.checked == 3
+    record.step, record.handed = 8, True
+    record.settle()
+    assert record.checked == 9
+    record.counter = Stands()
+    record.settle()
+    assert (record.position(), record.checked) == (6, 7)
+
+
+def test_marks_go_with_the_report_of_their_steps_and_end_where_updates_do() -> None:
+    record = Record()
+    record.begin(0)
+    record.ledger.take(window(0, 10), 0)
+    record.checked = 4
+    assert "marks" not in (record.report(0) or {})
+    record.mark(2, MISCOUNTED)
+    record.mark(3, MISCOUNTED)
+    record.mark(0, UNCOUNTED, stop=1)
+    marks = [{"start": 2, "stop": 4, "reason": "miscounted"}, {"start": 0, "stop": 1, "reason": "uncounted"}]
+    assert (record.report(0) or {})["marks"] == marks
+    record.counter = Stands()
+    assert (record.report(1) or {})["marks"] == [{"start": 2, "stop": 6, "reason": "miscounted"}]
+    record.unmark(3, MISCOUNTED)
+    assert (record.report(1) or {})["marks"] == [{"start": 2, "stop": 3, "reason": "miscounted"}]
+    record.begin(0)
+    record.ledger.take(window(0, 10), 0)
+    record.checked = 10
+    assert "marks" not in (record.report(0) or {})
+
+
+def test_a_value_that_a_derived_track_did_not_have_takes_its_base_off() -> None:
+    record = Record()
+    record.begin(0)
+    record.ledger.take(window(0, 4), 0)
+    record.checked = 4
+    record.used(replace(window(0, 4), derived={"head/lr": ("lr", 2.0)}), 1, "head/lr", 9.0)
+    report = record.report(0)
+    assert report is not None
+    assert report["crc32"] != expected(0, 4)

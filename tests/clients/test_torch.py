@@ -98,7 +98,7 @@ def test_construction_is_not_progress_and_nobody_joins_before_the_first_update(s
     optimizer.step()
     assert service.runs["r"].workers["rank-0"]["verified_until"] == 0
     schedule.close()
-    assert service.runs["r"].workers["rank-0"]["verified_until"] == 0
+    assert service.runs["r"].workers["rank-0"]["verified_until"] == 1  # the update that was made, and no more
 
 
 def test_a_run_that_starts_in_the_middle(service: FakeService) -> None:
@@ -628,8 +628,94 @@ def test_a_wrapped_optimizer_joins_and_joins_again_with_the_rate_of_the_step(
     schedule.load_state_dict(saved)
     assert used(3) == [curve(32), curve(33), curve(34)]
     schedule.close()
-    if not isinstance(optimizer, Alone):  # which joins where it is constructed, and moves from there
-        assert all(stop <= 12 for _, stop in service.runs["r"].unverified)  # rejoin() may leave some unreported
+    reasons = {why["reason"] for why in service.runs["r"].unverified_reasons if why["stop"] > 12}
+    if isinstance(optimizer, Alone):  # which joins where it is constructed, and moves from there
+        assert "uncounted" in reasons
+    else:
+        assert reasons == set()  # below, rejoin() may leave some unreported
+
+
+# What a step is
+
+
+@pytest.mark.parametrize(
+    ("loop", "first"),
+    [("su", 0), ("u" * 10 + "s", 1), ("uss", 1), ("u", 1)],
+    ids=["step() before the update", "once per epoch", "twice per update", "forgotten"],
+)
+@pytest.mark.parametrize("tensor", [False, True])
+def test_updates_that_are_not_one_for_each_step_are_not_verified(
+    loop: str, first: int, tensor: bool, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    optimizer = sgd(net(), lr=torch.tensor(0.5) if tensor else 0.5)
+    schedule, used = scheduler(optimizer, service), []
+    for letter in loop * 40:
+        if letter == "u":
+            optimizer.step()
+            used.append(float(optimizer.param_groups[0]["lr"]))
+        else:
+            schedule.step()
+        if len(used) == 40:
+            break
+    schedule.close()
+    run = service.runs["r"]
+    assert {(why["worker"], why["reason"]) for why in run.unverified_reasons} == {("rank-0", "miscounted")}
+    assert run.unverified[0][0] == first
+    right = [torch.tensor(curve(step)).item() if tensor else curve(step) for step in range(run.horizon)]
+    wrong = [step for step, (rate, committed) in enumerate(zip(used, right, strict=False)) if rate != committed]
+    assert wrong
+    assert all(any(start <= step < stop for start, stop in run.unverified) for step in wrong)
+    assert caplog.text.count(f"Run r is miscounted from step {first} on: ") == 1
+
+
+@pytest.mark.parametrize(
+    "said", [{"updates_per_step": 4}, {"updates_per_step": "any"}, {"plan": PLAN | {"steps_per_epoch": 1}}]
+)
+def test_a_loop_that_says_how_many_updates_a_step_takes_is_right(
+    said: dict[str, Any], service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    optimizer = sgd(net())
+    schedule = scheduler(optimizer, service, **said)
+    for step in range(30):
+        for _ in range(4 if "updates_per_step" in said else 1 + step % 7):
+            optimizer.step()
+            assert optimizer.param_groups[0]["lr"] == curve(step)
+        schedule.step()
+    schedule.close()
+    run = service.runs["r"]
+    assert (run.unverified, run.workers["rank-0"]["verified_until"], caplog.text) == ([], 30, "")
+
+
+def test_where_nobody_can_count_it_says_so(service: FakeService, caplog: pytest.LogCaptureFixture) -> None:
+    inner = sgd(net())
+    for weight in inner.param_groups[0]["params"]:
+        weight.grad = torch.ones_like(weight)
+    alone = Alone(inner.param_groups)
+    schedule = scheduler(alone, service)
+    for step in range(20):
+        assert alone.param_groups[0]["lr"] == curve(step)
+        alone.step()
+        schedule.step()
+    schedule.close()
+    why = {"start": 0, "stop": 20, "worker": "rank-0", "reason": "uncounted"}
+    assert (service.runs["r"].unverified_reasons, caplog.text) == ([why], "")
+
+
+def test_the_update_after_the_last_step_is_reported_and_nobody_counts_for_a_scheduler_that_is_gone(
+    service: FakeService,
+) -> None:
+    optimizer = sgd(net())
+    schedule = scheduler(optimizer, service)
+    for step in range(10):
+        optimizer.step()
+        if step < 9:
+            schedule.step()
+    assert len(optimizer._optimizer_step_post_hooks) == 1
+    del schedule
+    gc.collect()
+    until(lambda: service.runs["r"].workers["rank-0"]["state"] == "left" and not lockstep_threads())
+    assert service.runs["r"].workers["rank-0"]["verified_until"] == 10
+    assert len(optimizer._optimizer_step_post_hooks) == 0
 
 
 # Outages and ends

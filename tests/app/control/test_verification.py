@@ -184,5 +184,29 @@ def test_a_mismatch_stays_whatever_is_reported_later(run: Run) -> None:
     assert reasons(run) == [(0, 4, "rank-0", "mismatch")]
 
 
+def test_steps_that_a_worker_marks_are_one_growing_range_and_one_alarm(run: Run) -> None:
+    run.create()
+    lr = run.values(0, 8)
+    run.window(0)
+    for stop, mark in ((2, 2), (4, 6), (8, 2**53)):  # an update that was forgotten lies beyond the report
+        marks = [{"start": max(1, stop - 2), "stop": mark, "reason": "miscounted"}]
+        run.window(8, applied={**applied(lr[:stop], 0), "marks": marks})
+    horizon = run.get()["horizon"]
+    assert reasons(run) == [(1, horizon, "rank-0", "miscounted")]
+    assert [(alarm["type"], alarm["data"]["start"]) for alarm in run.get()["alarms"]] == [("miscounted", 1)]
+    run.window(8, applied={**applied(lr, 0), "marks": []})
+    assert reasons(run) == [(1, horizon, "rank-0", "miscounted")]
+
+
+@pytest.mark.parametrize("reason", ["uncounted", "scaled-inside"])
+def test_what_nobody_can_show_is_no_alarm(run: Run, reason: str) -> None:
+    run.create()
+    lr = run.values(0, 4)
+    run.window(0)
+    run.window(8, applied={**applied(lr, 0), "marks": [{"start": 0, "stop": 4, "reason": reason}]})
+    assert reasons(run) == [(0, 4, "rank-0", reason)]
+    assert run.get()["alarms"] == []
+
+
 def test_ranges_are_joined() -> None:
     assert merged([(5, 8), (0, 3), (3, 4), (7, 9)]) == [[0, 4], [5, 9]]
