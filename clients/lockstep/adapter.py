@@ -14,6 +14,7 @@ from lockstep.client import Document
 from lockstep.errors import Misused
 from lockstep.follower import Follower, Reading, Source
 from lockstep.place import Place
+from lockstep.report import MISCOUNTED
 from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
@@ -26,6 +27,10 @@ class Resumable(Options, total=False):
 
 
 OVERWRITTEN = "Does something else set it?"
+SEVERAL = (
+    "Run %s is miscounted from step %d on: %d updates were made with the values of step %d. Every update has values of "
+    "its own: let it get them before it is made."
+)
 
 Causes = dict[tuple[str, str], list[int]]  # (track, cause): the updates that used another value: first, last, how many
 
@@ -59,6 +64,7 @@ class Adapter:
         if resume is not None:
             self.load(resume)
         self._causes: Causes = {}
+        self._parted = False
         weakref.finalize(self, _sum_up, self._causes)
 
     @property
@@ -80,7 +86,8 @@ class Adapter:
         """
         follower = self._follower
         if follower is None or follower.closed:
-            follower = self._follower = Follower.over(self._source(self.beginning), self.run, self.beginning.worker)
+            source, beginning = self._source(self.beginning), self.beginning
+            follower = self._follower = Follower.over(source, self.run, beginning.worker, beginning.who)
         if beside is None:
             follower.go_to(step, self._place)
         else:
@@ -124,6 +131,13 @@ class Adapter:
             logger.warning("Update %d used %s = %r, which is not the run's value. %s", step, track, found, cause)
         elif step != updates[1]:  # several groups may follow one track
             updates[1:] = step, updates[2] + 1
+
+    def parted(self, step: int, now: int) -> None:
+        """Note that several updates were made with the values of update `step`, up to update `now`; said once."""
+        self.follower.record.mark(step + 1, MISCOUNTED)
+        if not self._parted:
+            self._parted = True
+            logger.warning(SEVERAL, self.run, step + 1, now - step, step)
 
     def close(self) -> None:
         """Report the values used so far, say goodbye, and end the background thread. Runs at exit by itself."""

@@ -81,6 +81,12 @@ class Beginning:
         self._there = False
 
     @property
+    def who(self) -> tuple[object, str, str]:
+        """What nobody else may be at a time: this worker of this run of this service."""
+        service = self._given.get("transport") or self._given.get("url") or os.environ.get("LOCKSTEP_URL")
+        return service, self.run, self.worker
+
+    @property
     def steps_are_epochs(self) -> bool:
         """Whether the plan counts epochs where others count updates."""
         return self._plan is not None and self._plan.get("steps_per_epoch") == 1

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, Self, Unpack
 
@@ -66,7 +66,9 @@ class Follower:
         beginning = Beginning(run, plan, **options)
         self.run, self.worker = beginning.run, beginning.worker
         place = Place(self.run, beginning.start_step) if resume is None else Place.from_json(resume, self.run)
-        self._open(beginning.feed(), Record())
+        record = Record()
+        record.trusted = True
+        self._open(beginning.feed(), record, beginning.who)
         try:
             self.go_to(place.step if step is None else step, place)
         except BaseException:
@@ -74,14 +76,17 @@ class Follower:
             raise
 
     @classmethod
-    def over(cls, source: Source, run: str, worker: str) -> "Follower":
-        """A follower whose windows come from `source`; it goes nowhere before `go_to`. For adapters."""
+    def over(cls, source: Source, run: str, worker: str, who: Hashable = None) -> "Follower":
+        """A follower whose windows come from `source`; it goes nowhere before `go_to`. For adapters.
+
+        What this process has open as the same `who` ends: one worker has one step.
+        """
         follower = cls.__new__(cls)
         follower.run, follower.worker = run, worker
-        follower._open(source, Record())
+        follower._open(source, Record(), who)
         return follower
 
-    def _open(self, source: Source, record: Record) -> None:
+    def _open(self, source: Source, record: Record, who: Hashable = None) -> None:
         self.source, self.record = source, record
         self._window: Window | None = None
         self._columns: dict[str, list[float]] = {}
@@ -90,7 +95,7 @@ class Follower:
         self._pace: deque[float] = deque(maxlen=20)
         self._visited: tuple[int, float] | None = None
         self.closed = False
-        lifetime.opened(source, self)
+        lifetime.opened(source, self, who)
 
     # Values
 
@@ -166,6 +171,11 @@ class Follower:
     def _next(self, step: int, pace: float | None) -> Window:
         if self.closed:
             raise Misused(f"This follower of run {self.run} is closed.")
+        if lifetime.replaced(self.source):
+            raise Misused(
+                f"Another scheduler or follower of this process follows run {self.run} as {self.worker} by now, and "
+                "one worker has one step. Give each a run of its own, or a name by `worker`."
+            )
         window = self.source.take(step, pace)
         self.record.ledger.take(window, step)
         self._window = window
@@ -208,5 +218,6 @@ class Follower:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object = None, *_: object) -> None:
+        self.record.trusted &= kind is None  # nobody knows whether the last value came to be used
         self.close()

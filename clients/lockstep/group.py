@@ -5,7 +5,9 @@ raised everywhere. The channel is two collectives; this module knows no framewor
 """
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from lockstep import lifetime
@@ -48,6 +50,7 @@ class Group:
         self._window: Window | None = None
         self._outage: Episode | None = None  # the one that the window in hand stands in for
         self._record: Record | None = None
+        self._leaving: threading.Thread | None = None
         self._reported_until: int | None = None  # this rank's reports are stored up to here; None: none was due yet
         self.trigger = 0
 
@@ -90,13 +93,26 @@ class Group:
         """End rank 0's feed; the others report their last values themselves: ranks may end one by one."""
         if self._feed is not None:
             self._feed.close(wait)
+            self._record = None
+            lifetime.ended(self)
         elif self._record is not None:
             self._record.settle()
-            if not wait:
+            self._leave(self._record, wait)
+
+    def _leave(self, record: Record, wait: bool) -> None:
+        """Say goodbye in a thread of its own, where one can still be started."""
+        if self._leaving is None and not wait:
+            self._leaving = threading.Thread(
+                target=self._say_goodbye, args=(record,), name=f"lockstep-{self._run}", daemon=True
+            )
+            with suppress(RuntimeError):  # at exit it is said by the last call, which waits
+                self._leaving.start()
                 return
-            self._say_goodbye(self._record)
-        self._record = None
-        lifetime.ended(self)
+            self._leaving = None
+        elif self._leaving is not None and wait:
+            self._leaving.join()
+        elif wait:
+            self._say_goodbye(record)
 
     def forget(self) -> None:
         """In a forked child: the thread and the connections are the parent's."""
@@ -105,21 +121,29 @@ class Group:
             self._feed.forget()
 
     def _say_goodbye(self, record: Record) -> None:
-        if self._window is None or (start := self._reported_until) is None:
-            return
-        about = {"worker": self._name, "instance": self._instance, "leaving": True}
-        about |= {"uid": self._window.uid, "attempt": self._window.attempt}
-        if self._outage is not None:
-            about["fallback"] = self._outage._asdict()
-        at = record.position()
+        """Report what is not stored yet, and leave."""
         try:
-            with self._client() as client:
-                while (applied := record.report(start)) is not None:
-                    request = {**about, "step": at, "at": at, "applied": applied}
-                    client.window(self._run, request, timeout=GOODBYE_SECONDS)
-                    start = applied["stop"]
+            if self._window is not None and self._reported_until is not None:
+                self._report_last(record, self._window, self._reported_until)
         except LockstepError as error:
             logger.info("Lockstep could not say goodbye: %s", error)
+        finally:
+            self._record = None
+            lifetime.ended(self)
+
+    def _report_last(self, record: Record, window: Window, start: int) -> None:
+        at = record.position()
+        about = {"worker": self._name, "instance": self._instance, "leaving": True, "step": at, "at": at}
+        about |= {"uid": window.uid, "attempt": window.attempt}
+        if self._outage is not None:
+            about["fallback"] = self._outage._asdict()
+        with self._client() as client:
+            while True:
+                applied = record.report(start)
+                client.window(self._run, {**about, "applied": applied}, timeout=GOODBYE_SECONDS)
+                start = at if applied is None else applied["stop"]
+                if start >= at:
+                    break
 
     def _decide(self, step: int, pace: float | None) -> tuple[str, Any, Mapping[str, int], Episode | None] | None:
         if self._feed is None:

@@ -12,6 +12,7 @@ from lockstep.adapter import Adapter, Resumable
 from lockstep.client import Document
 from lockstep.errors import Misused
 from lockstep.follower import Reading
+from lockstep.report import Record
 
 
 class LockstepCallback(keras.callbacks.Callback):
@@ -50,13 +51,16 @@ class LockstepCallback(keras.callbacks.Callback):
             raise Misused("Every update has its own rate: compile the model with steps_per_execution=1.")
         self.close()
         self._step, self._optimizer = -1, optimizer
-        self._adapter.join(self._iterations())
+        follower = self._adapter.join(self._iterations())
+        follower.record.counter = Iterations(self.model, optimizer, follower.record)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the rate of the update that comes."""
         step = self._iterations()
         if step != self._step:
             self._compare()
+            if 0 <= self._step < step - 1:
+                self._adapter.parted(self._step, step)
             self.reading = self._adapter.follower.value(step)
             self._optimizer.learning_rate = self.reading.value
             self._step, self._written = step, self._rounded(self.reading.value)
@@ -71,7 +75,6 @@ class LockstepCallback(keras.callbacks.Callback):
         """Report the last values and end the background thread; the next `fit` joins again."""
         if self._adapter.joined:
             self._compare()
-            self._adapter.follower.record.step = self._iterations()
         self.close()
 
     def close(self) -> None:
@@ -83,9 +86,7 @@ class LockstepCallback(keras.callbacks.Callback):
         return self._adapter.follower.state(self._iterations())
 
     def _iterations(self) -> int:
-        if (sync := getattr(self.model, "jax_state_sync", None)) is not None:
-            sync()  # JAX keeps the state of fit() elsewhere; this brings it to the optimizer
-        return int(self._optimizer.iterations)
+        return iterations(self.model, self._optimizer)
 
     def _rate(self) -> float:
         return float(self._optimizer.learning_rate)
@@ -99,3 +100,29 @@ class LockstepCallback(keras.callbacks.Callback):
         """Note it where the last update used something else than what was written for it."""
         if self._step >= 0 and (used := self._rate()) != self._written:
             self._adapter.differs(self._step, "lr", used)
+
+
+class Iterations:
+    """A `lockstep.report.Counter`: the optimizer's own count, which tells at the end of any `fit` what was used."""
+
+    def __init__(self, model: Any, optimizer: Any, record: Record) -> None:
+        self._model, self._optimizer, self._record = model, optimizer, record
+
+    def position(self) -> int:
+        """The update that the last batch began with: asking the device is for the training."""
+        return self._record.step
+
+    def ahead(self) -> int:
+        """None: what was made is the count."""
+        return 0
+
+    def settle(self, record: Record) -> int:
+        """The updates that were made."""
+        return iterations(self._model, self._optimizer)
+
+
+def iterations(model: Any, optimizer: Any) -> int:
+    """The updates that an optimizer has made."""
+    if (sync := getattr(model, "jax_state_sync", None)) is not None:
+        sync()  # JAX keeps the state of fit() elsewhere; this brings it to the optimizer
+    return int(optimizer.iterations)

@@ -3,6 +3,7 @@
 import atexit
 import os
 import weakref
+from collections.abc import Hashable
 from functools import cache
 from typing import Protocol
 
@@ -17,19 +18,31 @@ class Source(Protocol):
         """End without a word: in a forked child thread and connections are the parent's."""
 
 
-_open: set[Source] = set()
+_open: dict[Source, Hashable] = {}
+_replaced: "weakref.WeakSet[Source]" = weakref.WeakSet()
 
 
-def opened(source: Source, owner: object) -> None:
-    """`source` closes when nobody holds `owner` any more, and at exit; it says by `ended` that it is through."""
+def opened(source: Source, owner: object, who: Hashable = None) -> None:
+    """`source` closes when nobody holds `owner` any more, and at exit; it says by `ended` that it is through.
+
+    What is open as the same `who` says its goodbye first.
+    """
     _hook()
-    _open.add(source)
+    for other in [other for other, name in _open.items() if who is not None and name == who]:
+        _replaced.add(other)
+        other.close()
+    _open[source] = who
     weakref.finalize(owner, source.close, wait=False).atexit = False
 
 
 def ended(source: Source) -> None:
     """There is nothing left to do for `source`."""
-    _open.discard(source)
+    _open.pop(source, None)
+
+
+def replaced(source: Source) -> bool:
+    """Whether another one took its place in this process."""
+    return source in _replaced
 
 
 def close_all() -> None:

@@ -119,15 +119,18 @@ class LockstepRates:
 
     def _at(self, step: int, state: Any) -> Window:
         """The window that holds `step`; joins the run at first, and where the state was restored from elsewhere."""
-        if not self._adapter.joined or step not in (self._step, self._step + 1):
-            self._adapter.join(step)
+        if not self._adapter.joined or step < self._step:
+            self._adapter.join(step).record.trusted = True
             self._border, self._open = step, None
+        elif step > self._step + 1:
+            self._adapter.parted(self._step, step)
         follower = self._adapter.follower
         if step >= self._border:
             window, self._border = follower.visit(step)
             if window is not self._window:
                 self._slots, self._window = list(_slots(state, window)), window
         follower.record.step = self._step = step
+        follower.record.handed = True
         if self._open is not None:
             follower.record.checked = min(follower.record.checked, self._open.step)
         return follower.window

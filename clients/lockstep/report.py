@@ -144,7 +144,9 @@ class Record:
         self.step = 0
         self.checked = 0  # what was used below this step is known, overwritten values included
         self.handed = False  # somebody asked for the value of `step`
-        self.counter: Counter | None = None  # an adapter's own count
+        self.trusted = False  # whoever asks for a value uses it: nobody else can tell
+        self.counter: Counter | None = None  # an adapter's own count, while the training goes on
+        self.ahead = 0  # updates beyond `step`, when it is over
         self.ledger = Ledger()
         self.marks: tuple[Mark, ...] = ()
 
@@ -152,7 +154,7 @@ class Record:
         """Nothing was used yet, and `step` comes next."""
         self.ledger, self.marks = Ledger(), ()
         self.step = self.checked = step
-        self.handed = False
+        self.handed, self.ahead = False, 0
 
     def position(self) -> int:
         """The step that is running now."""
@@ -161,9 +163,13 @@ class Record:
         return self.step
 
     def settle(self) -> None:
-        """The training is over: nothing more can change what was used, the value handed out last included."""
-        position = self.position()
-        self.checked = position + self.handed if self.counter is None else self.counter.settle(self)
+        """The training is over: it ends at the step after the last one that was used, which nothing can change now."""
+        counter, self.counter = self.counter, None
+        if counter is not None:
+            self.ahead, self.step = counter.ahead(), counter.settle(self)
+        elif self.trusted and self.handed:
+            self.step += 1
+        self.checked, self.handed = self.step, False
 
     def used(self, window: Window, step: int, track: str, value: float) -> None:
         """Update `step` used another value than the window's; a derived track has no column, so its base is off."""
@@ -185,7 +191,7 @@ class Record:
         """What was used and is not verified yet, with the marks on it: `{"start", "stop", "reason"}`."""
         applied = self.ledger.report(verified_until, self.checked)
         if applied is not None and self.marks:
-            end = applied["stop"] + (self.counter.ahead() if self.counter is not None else 0)
+            end = applied["stop"] + (self.ahead if self.counter is None else self.counter.ahead())
             parts = [(max(mark.start, applied["start"]), min(mark.stop, end), mark.reason) for mark in self.marks]
             applied["marks"] = [
                 {"start": start, "stop": stop, "reason": reason} for start, stop, reason in parts if start < stop

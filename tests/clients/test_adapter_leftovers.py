@@ -57,9 +57,13 @@ def test_nothing_is_left_behind(adapters: tuple[str, ...], tmp_path: Path) -> No
     assert said.rstrip().endswith("ZeroDivisionError"), said
     workers = {name: run.workers["w"] for name, run in service.runs.items()}
     assert {name: worker["state"] for name, worker in workers.items()} == {
-        f"{adapter}-{run}": "left" for adapter in adapters for run in ("fork", "spawn", "kept", "failed")
+        f"{adapter}-{run}": "left"
+        for adapter in adapters
+        for run in ("fork", "spawn", "function", "again", "kept", "failed")
     }
     assert all(worker["verified_until"] >= UPDATES - 1 for worker in workers.values()), workers
+    right = {name: worker for name, worker in workers.items() if not name.endswith("failed")}
+    assert {worker["verified_until"] for worker in right.values()} == {UPDATES}, right
     assert all(run.unverified == [] for run in service.runs.values())
 
 

@@ -28,7 +28,7 @@ class Source:
 
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifetime, "_open", set())
+    monkeypatch.setattr(lifetime, "_open", {})
 
 
 def test_at_exit_all_are_told_before_the_first_is_waited_for() -> None:
@@ -51,6 +51,17 @@ def test_what_nobody_holds_closes_by_itself_and_is_waited_for_at_exit() -> None:
     assert source.ends == ["told to close"]
     lifetime.close_all()
     assert source.ends == ["told to close", "told to close", "closed"]
+
+
+def test_one_takes_the_place_of_another_that_is_the_same_worker() -> None:
+    first, second, other, owner = Source(), Source(), Source(), Owner()
+    lifetime.opened(first, owner, "rank-0 of a run")
+    lifetime.opened(other, owner, "rank-0 of another")
+    lifetime.opened(Source(), owner)
+    lifetime.opened(Source(), owner)
+    lifetime.opened(second, owner, "rank-0 of a run")
+    assert (first.ends, second.ends, other.ends) == (["closed"], [], [])
+    assert [lifetime.replaced(source) for source in (first, second, other)] == [True, False, False]
 
 
 def test_a_forked_child_has_nothing_open() -> None:

@@ -1,15 +1,18 @@
 """A process that trains with some adapters, in every way a training may end, and looks at what it leaves behind.
 
-Arguments: the service's address, the adapters. Each of them follows four runs: with data loaders whose workers are
-forked and spawned, and closes; without closing; and with an exception in its loop, the last of which ends the process.
+Arguments: the service's address, the adapters. Each of them follows six runs: with data loaders whose workers are
+forked and spawned, and closes; in a function that ends; twice over, as a cell that is run again; without closing; and
+with an exception in its loop, the last of which ends the process.
 Frameworks are imported where they are used: a spawned worker imports this file.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -291,6 +294,15 @@ def main(url: str, *names: str) -> None:
         for method in ("fork", "spawn"):
             ADAPTERS[name](options(name, method), method, fine).close()
             check(urlsplit(url).port)
+    for name in names:
+        ADAPTERS[name](options(name, "function"), None, fine)  # nobody holds what it made
+        gc.collect()
+        while any(t.name.startswith("lockstep-") for t in threading.enumerate()):
+            time.sleep(0.01)
+        for _ in range(2):
+            again = ADAPTERS[name](options(name, "again"), None, fine)
+        again.close()
+        check(urlsplit(url).port)
     for name in names:
         kept.append(ADAPTERS[name](options(name, "kept"), None, fine))
         try:
