@@ -68,8 +68,9 @@ class RunCreate(Model):
     lead_seconds: LeadSeconds = 15.0
     max_window: MaxWindow = 16_384
     bounds: Bounds = Field(default_factory=dict)
-    if_exists: Literal["same", "keep"] = "same"
-    """`same`: another plan under this name is a conflict. `keep`: follow whatever plan the run has."""
+    if_exists: Literal["same", "keep", "replace"] = "same"
+    """`same`: another plan under this name is a conflict. `keep`: follow whatever plan the run has. `replace`: make
+    another plan than the one posted last a revision at the horizon."""
 
 
 class LockCreate(Model):
@@ -167,7 +168,8 @@ class FoundRun(Run):
     """The run that a create found or made."""
 
     differences: list[Difference] = Field(default_factory=list)
-    """With `if_exists: keep`: where the posted plan differs from the run's present one, the first twenty places."""
+    """Where the posted plan differs from the one that the run was created with, or that `replace` posted last: twenty
+    places at most. A controller's revisions are none."""
 
 
 class RewoundRun(Run):

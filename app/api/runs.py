@@ -51,7 +51,8 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 def create(
     control: Controlled, body: Annotated[RunCreate, posted(RunCreate)], identity: Identified, key: Keyed
 ) -> Response:
-    """All ranks may send it. The same plan finds the run; another one is `run-exists` unless `if_exists` is `keep`."""
+    """All ranks may send it. The same plan finds the run; another one is `run-exists`, with `differences`, unless
+    `if_exists` is `keep` or `replace`."""
     permit(identity, "worker", body.run)
     status, answer = runs.create(control, body, identity, key)
     return response(answer, status=status, headers={"Location": f"/v1/runs/{body.run}", **_tagged(answer)})

@@ -65,16 +65,16 @@ def revise(
 
     def work_out(reader: Reader, run: RunRow) -> Change:
         _match(run, if_match)
-        return _worked_out(control, reader, run, request, identity)
+        return worked_out(control, reader, run, request, identity)
 
-    return change(control, name, "revisions", key, Revision, work_out, _store, may_change)
+    return change(control, name, "revisions", key, Revision, work_out, store_revision, may_change)
 
 
 def preview(control: Control, name: str, request: RevisionCreate, identity: Identity, *, points: int = 500) -> Preview:
     """What the revision would do: values before and after it from its step on; nothing is changed."""
     with control.store.read() as reader:
         run = reader.run(name)
-        planned = _worked_out(control, reader, run, request, identity)
+        planned = worked_out(control, reader, run, request, identity)
         start = planned.row.from_step
         stop = max(_end(curve, start) for curve in (planned.before, planned.after))
         index = planned.after.history.index[planned.row.number]
@@ -146,7 +146,7 @@ def _shown(control: Control, reader: Reader, run: RunRow, row: RevisionRow) -> R
     return presenters.revision(row, plan=None if curve is None or index is None else curve.plan(index))
 
 
-def _worked_out(control: Control, reader: Reader, run: RunRow, request: RevisionCreate, identity: Identity) -> Change:
+def worked_out(control: Control, reader: Reader, run: RunRow, request: RevisionCreate, identity: Identity) -> Change:
     """Work out a revision against the run as it is. Pending revisions behind it are folded again."""
     step = run.horizon if request.from_step is None else request.from_step
     if isinstance(request.action, CancelAction) and request.from_step is not None:
@@ -247,7 +247,8 @@ def _elsewhere(control: Control, reader: Reader, run: RunRow, curve: Curve, acti
     return earlier.plan(index)
 
 
-def _store(tx: Transaction, run: RunRow, worked: Change) -> Answer[Revision]:
+def store_revision(tx: Transaction, run: RunRow, worked: Change) -> Answer[Revision]:
+    """Append a revision that was worked out for a run as it is."""
     row = tx.add_revision(run.id, worked.row)
     tx.update_run(run.id, revision=row.number)
     if isinstance(row.action, CancelAction):

@@ -14,12 +14,25 @@ from app.control.context import Control
 from app.control.curve import Curve
 from app.control.history import History
 from app.control.idempotency import Answer, Key, answered, remember
+from app.control.revisions import Change, store_revision, worked_out
 from app.errors import Invalid, RunExists, UnknownRun
 from app.identity import Identity
 from app.schedules import resolve
 from app.store import Reader, RevisionRow, RunRow, Transaction
-from schemas.actions import CreateAction
-from schemas.runs import EventList, FoundRun, Lock, LockCreate, Run, RunCreate, RunList, RunPatch, Status
+from schemas.actions import CreateAction, ReplaceAction
+from schemas.plans import Plan
+from schemas.runs import (
+    EventList,
+    FoundRun,
+    Lock,
+    LockCreate,
+    RevisionCreate,
+    Run,
+    RunCreate,
+    RunList,
+    RunPatch,
+    Status,
+)
 
 Json = dict[str, Any]
 Happened = tuple[str, str, Json]
@@ -41,11 +54,14 @@ ASKED = Asked()
 def create(control: Control, request: RunCreate, identity: Identity, key: Key | None = None) -> Answer[FoundRun]:
     """Create a run (201), or find the one that has this name and this plan (200).
 
-    Raises `RunExists` for another plan unless `if_exists` is `keep`, `RunArchived` for a closed name, and `Invalid`
-    where the curve is not finite, is negative, or leaves its bounds.
+    With `if_exists: replace` another plan becomes a revision at the horizon, once for all who post it. Raises
+    `RunExists` for another plan without that or `keep`, `RunArchived` for a closed name, and `Invalid` where the curve
+    is not finite, is negative, or leaves its bounds.
     """
     posted = request.plan.to_json()
     try:
+        if request.if_exists == "replace":
+            return _replaced(control, request, posted, identity, key)
         with control.store.read() as reader:
             return _existing(control, reader, request, posted, key)
     except UnknownRun:
@@ -161,27 +177,69 @@ def _existing(control: Control, reader: Reader, request: RunCreate, posted: Json
         return known
     if run.status == "archived":
         raise archived(run)
+    found = _found(control, reader, run, request)
     if request.if_exists != "keep" and posted != run.created_plan:
+        where = "; ".join(f"{d.pointer}: {d.posted!r} here, {d.run!r} there" for d in found.differences[:3])
         raise RunExists(
-            f"run {run.name!r} was created with another plan. To follow the plan that it has now, send "
-            "if_exists: keep; to change it, post a revision; to start afresh, use another name",
+            f"run {run.name!r} was created with another plan ({where}). To follow the plan that it has now, send "
+            "if_exists: keep; to make this one a revision, if_exists: replace; to start afresh, use another name",
             uid=run.uid,
             attempt=run.attempt,
             horizon=run.horizon,
+            differences=[difference.to_json() for difference in found.differences],
         )
-    found = FoundRun(**dict(presenters.run(reader, control.cache, run, control.cache.curve(reader, run))))
-    if request.if_exists != "keep":
-        return 200, found
-    differing = presenters.differences(_resolved(request), found.plan.to_json())
-    return 200, found.model_copy(update={"differences": list(islice(differing, SHOWN))})
+    return 200, found
 
 
-def _resolved(request: RunCreate) -> Json:
-    """The posted plan in the form in which a run has one, so that `"3%"` and `30` are no difference."""
+def _replaced(
+    control: Control, request: RunCreate, posted: Json, identity: Identity, key: Key | None
+) -> Answer[FoundRun]:
+    """The run of this name, in which a plan that was not the one posted last is a revision at the horizon.
+
+    Raises `UnknownRun`, and what a revision raises.
+    """
+
+    def may_change(run: RunRow) -> None:
+        refuse_closed(run, force=posted == run.created_plan)  # which changes nothing
+
+    def work_out(reader: Reader, run: RunRow) -> Change | None:
+        if posted == run.created_plan:
+            return None
+        action = ReplaceAction(kind="replace", plan=request.plan)
+        wanted = RevisionCreate(action=action, reason="the plan that the script has now")
+        return worked_out(control, reader, run, wanted, identity)
+
+    def store(tx: Transaction, run: RunRow, worked: Change | None) -> Answer[FoundRun]:
+        found = _found(control, tx, run, request)
+        if worked is None:
+            return 200, found
+        store_revision(tx, run, worked)
+        tx.update_run(run.id, created_plan=posted)
+        shown = presenters.run(tx, control.cache, tx.run(run.name), worked.after)
+        return 200, FoundRun(**dict(shown), differences=found.differences)
+
     try:
-        return resolve(request.plan).to_json()
+        return change(control, request.run, "create", key, FoundRun, work_out, store, may_change)
+    except Invalid as error:
+        errors = [(pointer.removeprefix("/action"), text) for pointer, text in error.errors]
+        raise Invalid(error.detail, errors=errors, **error.members) from None
+
+
+def _found(control: Control, reader: Reader, run: RunRow, request: RunCreate) -> FoundRun:
+    """A run, and where the posted plan differs from the one that it was created with: a controller's changes apart."""
+    shown = presenters.run(reader, control.cache, run, control.cache.curve(reader, run))
+    if request.plan.to_json() == run.created_plan:
+        return FoundRun(**dict(shown))
+    differing = presenters.differences(_resolved(request.plan), _resolved(Plan.model_validate(run.created_plan)))
+    return FoundRun(**dict(shown), differences=list(islice(differing, SHOWN)))
+
+
+def _resolved(plan: Plan) -> Json:
+    """A plan in the form in which a run has one, so that `"3%"` and `30` are no difference."""
+    try:
+        return resolve(plan).to_json()
     except Invalid:  # it will not be used
-        return request.plan.to_json()
+        return plan.to_json()
 
 
 def _mark(control: Control, name: str, status: Status, identity: Identity, asked: Asked) -> Answer[Run]:

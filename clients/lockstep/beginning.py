@@ -41,7 +41,7 @@ class Options(Creation, total=False):
     start_seconds: float | None  # at most so long for the first window; 60
     wait_seconds: float | None  # at most so long for every later one, by the policy wait; 600
     cache_dir: str | os.PathLike[str] | None  # where a file keeps the values in hand, to start without the service
-    if_exists: str | None  # `keep` follows a run that another plan created; what a restarted process does anyhow
+    if_exists: str | None  # of another plan: `keep` the run's, as a restarted process does anyhow, or `replace` it
 
 
 DEFAULTS: dict[str, Any] = {"timeout": 5.0, "start_seconds": 60.0, "wait_seconds": 600.0}
@@ -150,7 +150,7 @@ class Beginning:
             return client.run(self.run)
         run = client.create_run(self.run, self._plan, if_exists=self._if_exists, **self._create)
         self._there = True
-        if others := run.get("differences"):
+        if (others := run.get("differences")) and self._if_exists == "keep":
             places = "; ".join(f"{o['pointer']}: {o['posted']!r} here, {o['run']!r} in the run" for o in others)
             logger.warning("Run %s goes on with the plan that it has, not with this script's (%s).", self.run, places)
         return run

@@ -70,7 +70,8 @@ class Client:
     ) -> Answer:
         """Create a run, or find the one that was created with the same plan.
 
-        With `if_exists="keep"` a run with another plan is followed as it is; otherwise that is `RunExists`.
+        With `if_exists="keep"` a run with another plan is followed as it is, with `"replace"` the plan becomes a
+        revision at its horizon; otherwise that is `RunExists`.
         """
         body = _given(
             run=run,

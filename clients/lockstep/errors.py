@@ -132,7 +132,8 @@ class RunExists(Refused):
     name = "run-exists"
     final = True
     advice = (
-        "Pass if_exists='keep' to follow the plan that is there, change it with a revision, or use another run name."
+        "Pass if_exists='keep' to follow the plan that is there, if_exists='replace' to make this script's plan a "
+        "revision at the horizon, or use another run name."
     )
 
 

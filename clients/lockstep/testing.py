@@ -121,11 +121,14 @@ class FakeService:
             if found is not None:
                 if found.archived:
                     raise Problem(409, "run-archived", f"run {found.name} is archived", uid=found.uid)
-                same = found.plan == body["plan"]
-                if not same and body.get("if_exists") != "keep":
-                    raise Problem(409, "run-exists", f"run {found.name} exists with another plan", uid=found.uid)
-                whole = {"pointer": "", "posted": body["plan"], "run": found.plan}
-                return _json(200, found.describe() | {"differences": [] if same else [whole]})
+                whole = [{"pointer": "", "posted": body["plan"], "run": found.plan}] * (found.plan != body["plan"])
+                if whole and body.get("if_exists") == "replace":
+                    found.revise({"kind": "scale", "factor": 1.0}, reason="the plan that the script has now")
+                    found.plan = body["plan"]
+                elif whole and body.get("if_exists") != "keep":
+                    about = {"uid": found.uid, "differences": whole}
+                    raise Problem(409, "run-exists", f"run {found.name} exists with another plan", **about)
+                return _json(200, found.describe() | {"differences": whole})
             return _json(201, self.create(body["run"], body["plan"], body.get("start_step") or 0).describe())
         run = self.runs.get(parts[1]) if len(parts) > 1 else None
         if run is None:

@@ -72,6 +72,8 @@ def test_an_edited_plan_is_a_conflict_that_says_what_can_be_done(run: Run) -> No
     with pytest.raises(RunExists, match="if_exists: keep") as caught:
         create(run, plan=edited)
     assert caught.value.members["uid"] == created["uid"]
+    assert {each["pointer"] for each in caught.value.members["differences"]} >= {"/tracks/lr/kind", "/tracks/lr/value"}
+    assert "/tracks/lr/kind: 'constant' here, 'ramp' there" in caught.value.detail
     status, kept = create(run, plan=edited, if_exists="keep")
     assert (status, kept["plan"]) == (200, created["plan"])
 
@@ -89,9 +91,40 @@ def test_who_follows_what_is_there_reads_where_it_differs(run: Run) -> None:
     kept = create(run, plan=edited, if_exists="keep")[1]
     assert {each["pointer"]: (each["posted"], each["run"]) for each in kept["differences"]} == {
         "/tracks/head~1lr": (head, None),
-        "/tracks/lr/end": (0.5, 0.0),
-        "/tracks/wd/value": (0.1, 0.2),
+        "/tracks/lr/end": (0.5, 0.0),  # and not what a controller has changed since
     }
+
+
+def test_a_new_plan_of_a_script_becomes_one_revision_for_all_its_ranks(run: Run) -> None:
+    def plan(value: float) -> dict[str, Any]:
+        return {"tracks": {"lr": {"kind": "constant", "value": value}}}
+
+    assert create(run, plan=plan(1.0), if_exists="replace")[0] == 201
+    run.window(0)
+    answers = [create(run, plan=plan(2.0), if_exists="replace") for _ in range(4)]
+    assert [(status, answer["revision"]) for status, answer in answers] == [(200, 2)] * 4
+    horizon = run.get()["horizon"]
+    assert run.values(horizon - 1, horizon + 1) == [1.0, 2.0]
+    assert [each["posted"] for each in answers[0][1]["differences"]] == [2.0]
+    (_, made) = revisions.history(run.control, run.name)[0].to_json()["items"]
+    assert (made["action"]["kind"], made["from_step"], made["reason"]) == (
+        "replace",
+        horizon,
+        "the plan that the script has now",
+    )
+    run.revise({"kind": "scale", "factor": 0.5})
+    assert create(run, plan=plan(2.0), if_exists="replace")[1]["revision"] == 3  # a restart undoes no controller
+    assert create(run, plan=plan(2.0))[0] == 200
+    with pytest.raises(RunExists):
+        create(run, plan=plan(1.0))
+
+
+def test_a_new_plan_that_cannot_hold_is_refused_at_its_place(run: Run) -> None:
+    run.create()
+    with pytest.raises(Invalid) as caught:
+        create(run, plan={"tracks": {"momentum": {"kind": "constant", "value": 0.9}}}, if_exists="replace")
+    assert [pointer for pointer, _ in caught.value.errors] == ["/plan/tracks"]
+    assert run.get()["revision"] == 1
 
 
 def test_durations_are_resolved_and_echoed(run: Run) -> None:
