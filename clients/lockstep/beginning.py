@@ -50,7 +50,8 @@ DEFAULTS: dict[str, Any] = {"timeout": 5.0, "start_seconds": 60.0, "wait_seconds
 class Beginning:
     """How a run begins for a worker: with a plan that creates it, or as one that must be there.
 
-    `rank` is this process, `ranks` how many of them fetch for themselves; by default as the launcher says.
+    `rank` is this process, `ranks` how many of them fetch for themselves; by default as PyTorch's process group says,
+    else the launcher.
 
     Raises `Misused` over arguments that there are not, a policy that there is not, and a run without a name.
     """
@@ -68,9 +69,10 @@ class Beginning:
             raise Misused(f"Unknown arguments {', '.join(unknown)}; there are {', '.join(Options.__annotations__)}.")
         given = DEFAULTS | {name: value for name, value in options.items() if value is not None}
         self.run = identity.run_name(run)
-        self._rank = identity.rank() if rank is None else rank
+        made, size = identity.process_group() if rank is None else (rank, ranks)
+        self._rank = identity.rank() if made is None else made
         self.worker: str = given.get("worker") or identity.worker_name(self._rank)
-        self.policy: str = given.get("policy") or (WAIT if (ranks or identity.ranks()) > 1 else FOLLOW)
+        self.policy: str = given.get("policy") or (WAIT if (ranks or size or identity.ranks()) > 1 else FOLLOW)
         if self.policy not in POLICIES:
             raise Misused(f"An outage policy is one of {', '.join(POLICIES)}, not {self.policy!r}.")
         self.start_step = int(given.get("start_step", 0))

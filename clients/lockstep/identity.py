@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 
 from lockstep.errors import Misused
 
 RUN_VARIABLES = ("LOCKSTEP_RUN", "WANDB_RUN_ID", "MLFLOW_RUN_ID", "SLURM_JOB_ID", "TORCHELASTIC_RUN_ID")
 RANK_VARIABLES = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "JOB_COMPLETION_INDEX")
+SIZE_VARIABLES = ("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
 RESTART_VARIABLES = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
 
 
@@ -36,9 +38,16 @@ def rank(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def ranks(environment: Mapping[str, str] = os.environ) -> int:
-    """How many processes this job has by the launcher's environment; 1 where nothing says so."""
-    value = environment.get("WORLD_SIZE", "")
-    return int(value) if value.isdigit() else 1
+    """How many processes this job has by the launcher's environment; else as many as this rank shows."""
+    sizes = (environment.get(variable, "") for variable in SIZE_VARIABLES)
+    return next((int(size) for size in sizes if size.isdigit()), rank(environment) + 1)
+
+
+def process_group() -> tuple[int | None, int | None]:
+    """Rank and number of ranks where this process has made a group with PyTorch; a job may be launched by itself."""
+    dist = sys.modules.get("torch.distributed")
+    made = dist is not None and dist.is_available() and dist.is_initialized()
+    return (dist.get_rank(), dist.get_world_size()) if dist is not None and made else (None, None)
 
 
 def worker_name(number: int) -> str:

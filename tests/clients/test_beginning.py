@@ -14,7 +14,8 @@ from tests.clients.revised import PLAN
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in (*identity.RANK_VARIABLES, *identity.RESTART_VARIABLES, "WORLD_SIZE", "LOCKSTEP_URL"):
+    names = (*identity.RANK_VARIABLES, *identity.RESTART_VARIABLES, *identity.SIZE_VARIABLES, "LOCKSTEP_URL")
+    for variable in names:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -45,6 +46,12 @@ def test_ranks_that_fetch_for_themselves_wait(
         monkeypatch.setenv(name, value)
     begin = Beginning("r", **known)
     assert (begin.worker, begin.policy) == (worker, policy)
+
+
+def test_ranks_that_no_launcher_knows_of_wait_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "process_group", lambda: (1, 2))
+    begin = Beginning("r")
+    assert (begin.worker, begin.policy) == ("rank-1", "wait")
 
 
 def test_an_argument_that_there_is_not_is_named() -> None:

@@ -1,5 +1,8 @@
 """Run and rank from what launched the process."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from lockstep import identity
@@ -42,10 +45,32 @@ def test_rank(environment: dict[str, str], rank: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "ranks"), [({}, 1), ({"WORLD_SIZE": "4"}, 4), ({"WORLD_SIZE": ""}, 1), ({"WORLD_SIZE": "many"}, 1)]
+    ("environment", "ranks"),
+    [
+        ({}, 1),
+        ({"WORLD_SIZE": "4"}, 4),
+        ({"WORLD_SIZE": ""}, 1),
+        ({"WORLD_SIZE": "many"}, 1),
+        ({"WORLD_SIZE": "1", "SLURM_NTASKS": "8"}, 1),
+        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "2"}, 8),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, 2),
+        ({"JOB_COMPLETION_INDEX": "3"}, 4),
+    ],
 )
 def test_ranks(environment: dict[str, str], ranks: int) -> None:
     assert identity.ranks(environment) == ranks
+
+
+def test_a_process_group_says_where_no_launcher_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SimpleNamespace(
+        is_available=lambda: True, is_initialized=lambda: True, get_rank=lambda: 2, get_world_size=lambda: 3
+    )
+    monkeypatch.setitem(sys.modules, "torch.distributed", made)
+    assert identity.process_group() == (2, 3)
+    made.is_initialized = lambda: False
+    assert identity.process_group() == (None, None)
+    monkeypatch.delitem(sys.modules, "torch.distributed")
+    assert identity.process_group() == (None, None)
 
 
 @pytest.mark.parametrize(
