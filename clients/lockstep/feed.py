@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from lockstep import lifetime
 from lockstep.cache import Cache
@@ -150,6 +151,16 @@ class Feed:
         finally:
             self._end()
 
+    def _look_back(self) -> None:
+        """Say where a training that is over ended short of its run's length, or beyond it."""
+        step, known = self._record.position(), self.prefetcher.known
+        if step == 0 or known.verified < step or known.attempt is None:
+            return  # nothing was trained, or the service has not heard of the end
+        total = self._client.run(self.prefetcher.terms.run).get("total_steps")
+        if total and step != total:
+            halved = ": was the plan made before the loader was divided among processes?" if total % step == 0 else "."
+            logger.warning("Run %s ended at step %d of %d%s", self.prefetcher.terms.run, step, total, halved)
+
     def _send(self, call: Call) -> Answer | Window | None:
         run = self.prefetcher.terms.run
         if isinstance(call, Create):
@@ -192,6 +203,8 @@ class Feed:
             logger.log(note.level, line)
 
     def _end(self) -> None:
+        with suppress(LockstepError):
+            self._look_back()
         with self._changed:
             self.prefetcher.forget()
             if self.prefetcher.held.last is not None:

@@ -173,7 +173,8 @@ class FakeRun:
     def describe(self) -> dict[str, Any]:
         names = ("uid", "attempt", "start_step", "horizon", "plan", "unverified", "unverified_reasons")
         status = "archived" if self.archived else "active"
-        return {"run": self.name, "status": status, "revision": self._newest()} | {n: getattr(self, n) for n in names}
+        about = {"run": self.name, "status": status, "revision": self._newest()}
+        return about | {"total_steps": self.plan.get("total_steps")} | {name: getattr(self, name) for name in names}
 
     def planned(self, track: str, step: int, newest: int | None = None) -> float:
         """The value of the curve at `step`, with the revisions up to number `newest`."""

@@ -74,3 +74,28 @@ def test_a_feed_that_never_started_closes() -> None:
     feed = Beginning("r", transport=FakeService().transport).feed()
     feed.close()
     assert feed.prefetcher.state is State.LEFT
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (32, "Run r ended at step 32 of 64: was the plan made before the loader was divided among processes?"),
+        (50, "Run r ended at step 50 of 64."),
+        (64, None),
+        (70, "Run r ended at step 70 of 64."),
+    ],
+)
+def test_an_end_that_is_not_the_run_s_is_said(steps: int, said: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    service = FakeService(lead=16)
+    with Follower("r", PLAN | {"total_steps": 64}, transport=service.transport) as values:
+        for step in range(steps):
+            values.value(step)
+    assert [record.message for record in caplog.records] == ([] if said is None else [said])
+
+
+def test_an_end_in_an_outage_asks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    service = FakeService(lead=16)
+    with Follower("r", PLAN | {"total_steps": 64}, transport=service.transport) as values:
+        values.value(0)
+        service.down = True
+    assert "ended at" not in caplog.text
