@@ -85,7 +85,8 @@ class Slots:
     """All slots of an optimizer for the tracks of a window.
 
     `uniform` is the track that every group's "lr" follows as a float, where there is nothing else to write. `captured`
-    says that some are tensors on a device, where a graph that was captured may read them.
+    says that some are tensors on a device, where a graph that was captured may read them; `divided` are the rates that
+    must not be exactly 0.
     """
 
     def __init__(self, groups: list[Group], window: Window) -> None:
@@ -117,6 +118,11 @@ class Slots:
         floats = [(slot.group, slot.key) for slot in self._slots if type(slot) is Slot]
         self._floats = floats if len(floats) == len(self._slots) else None
         self.captured = any(isinstance(slot, TensorSlot) and slot.on_device() for slot in self._slots)
+        self.divided = {
+            track
+            for track, index in zip(self.tracks, self._indices, strict=True)
+            if track.rsplit("/", 1)[-1] == "lr" and divides_by_rate(groups[index])
+        }
         self.row: Sequence[float] = ()
 
     def fits(self, groups: list[Group]) -> bool:
@@ -165,6 +171,21 @@ class Slots:
         for track, slot, value in zip(self.tracks, self._slots, self.row, strict=False):
             if (stored := slot.read(value)) != value:
                 yield track, stored
+
+
+def divides_by_rate(group: Group) -> bool:
+    """Whether PyTorch divides by the group's rate: Adam, one tensor at a time, does where it is captured or compiled.
+
+    At a rate of exactly 0 every weight whose gradient is 0 then becomes NaN (0 divided by -0; pytorch#126514). The
+    foreach and the fused form are not affected. Compiled updates have their rate as a tensor, or it is compiled in.
+    """
+    single = "capturable" in group and "betas" in group and not group.get("foreach") and not group.get("fused")
+    return single and bool(group["capturable"] or hasattr(group.get("lr"), "fill_"))
+
+
+def scales_inside(groups: list[Group]) -> bool:
+    """Whether an optimizer scales its rates by factors of its own, as D-Adaptation, Prodigy and Schedule-Free do."""
+    return any("d" in group or "weight_sum" in group for group in groups)
 
 
 def _slots(group: Group, index: int, window: Window) -> Iterator[tuple[str, Slot | TensorSlot]]:

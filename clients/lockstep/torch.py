@@ -23,8 +23,8 @@ from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
 from lockstep.group import Group
 from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal
-from lockstep.report import MISCOUNTED, UNCOUNTED
-from lockstep.slots import Slots
+from lockstep.report import MISCOUNTED, SCALED_INSIDE, UNCOUNTED
+from lockstep.slots import Slots, scales_inside
 from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
@@ -34,6 +34,11 @@ COMMIT, BROADCAST = "commit", "broadcast"
 NO_VALUES: Iterator[float] = iter(())
 NO_ROWS: Iterator[tuple[float, ...]] = iter(())
 FIRST = "optimizer.step()"  # joins the run
+ZERO = (
+    "The rate {track} is exactly 0 at step {step}, and this optimizer divides by it once it is compiled or captured: "
+    "weights whose gradient is 0 become NaN (pytorch#126514). Start a little above 0, or construct it with "
+    "foreach=True or fused=True."
+)
 REPLACED = "Its parameter groups were replaced, as loading a state does."
 
 
@@ -43,6 +48,7 @@ class Settings(Options, total=False):
     agreement: str | None  # `broadcast` or `commit`; see `LockstepLR`
     scaler: Any  # a GradScaler: updates of this optimizer that it skips do not count
     updates_per_step: int | str | None  # how many updates one step() stands for, or `any`; 1
+    refuse_zero: bool | None  # raise, and not only warn, where a rate of exactly 0 would write NaN into weights
 
 
 class LockstepLR(LRScheduler):
@@ -78,6 +84,7 @@ class LockstepLR(LRScheduler):
         agreement: str | None = None,
         scaler: Any = None,
         updates_per_step: int | str | None = None,
+        refuse_zero: bool | None = None,
         **options: Unpack[Options],
     ) -> None:
         if agreement not in (None, COMMIT, BROADCAST):
@@ -89,6 +96,7 @@ class LockstepLR(LRScheduler):
         ranks = ranks if self._alone else 1
         self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, **options)
         beginning = self._adapter.beginning
+        self._refuse_zero = refuse_zero
         self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
         per_epoch = updates_per_step is None and beginning.steps_are_epochs
@@ -105,6 +113,7 @@ class LockstepLR(LRScheduler):
         self._window: Window | None = None  # the one that the slots were made for
         self._unused: set[str] = set()  # tracks that no group takes
         self._seen = 0  # groups that were looked at
+        self._zero = False  # whether a rate of 0 was spoken of
         self._used: Any = None  # the object that the last fast step wrote
         self._hook: Any = None
         self.last_epoch = -1
@@ -182,9 +191,11 @@ class LockstepLR(LRScheduler):
         return False
 
     def _captured(self) -> bool:
-        """Whether a captured graph, which runs no hooks, may have made the update: then the optimizer's own count is
+        """Whether a captured graph, which runs no hooks, may have made the update.
 
-        asked at the next visit, as asking waits for the device. One that keeps none is uncounted from here on."""
+        Then the optimizer's own count is asked at the next visit, as asking waits for the device. One that keeps none
+        is uncounted from here on.
+        """
         if self._own is None and self._slots is not None and self._slots.captured:
             step = self.last_epoch
             counts = (state["step"] for state in innermost(self.optimizer).state.values() if "step" in state)
@@ -198,17 +209,20 @@ class LockstepLR(LRScheduler):
     def _visit(self, step: int) -> None:
         """The slow path: values for the next chunk of steps, and whatever has changed since the last one."""
         if self._own is not None:
-            (count, before, since), now = self._own, int(self._own[0])
-            if now - before != step - since:
+            (count, was, since), now = self._own, int(self._own[0])
+            if now - was != step - since:
                 self._adapter.follower.record.mark(since, MISCOUNTED)
             self._own = count, now, step
         window, border = self._adapter.follower.visit(step)
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
-        slots = self._slots
-        if slots is None or window is not self._window or not slots.fits(self.optimizer.param_groups):
+        slots, before = self._slots, self._window
+        if slots is None or before is None or not window.alike(before) or not slots.fits(self.optimizer.param_groups):
             slots = self._made(window)
+        if window is not before:
+            self._window = window
+            self._look_for_zero(slots, window)
         if slots.uniform is not None:
             fast = iter(window.column(slots.uniform, step, border))
             self._used = next(fast)
@@ -233,6 +247,16 @@ class LockstepLR(LRScheduler):
         self._slots, self._window, self._unused, self._seen = slots, window, slots.unused, len(slots.groups)
         return slots
 
+    def _look_for_zero(self, slots: Slots, window: Window) -> None:
+        """Say once, or refuse, where the optimizer divides by a rate that is exactly 0."""
+        for track in sorted(slots.divided):
+            if not self._zero and 0.0 in (column := window.column(track, window.start, window.stop)):
+                self._zero = True
+                said = ZERO.format(track=track, step=window.start + column.index(0.0))
+                if self._refuse_zero:
+                    raise Misused(said)
+                logger.warning(said)
+
     def _flattened(self, slots: Slots) -> None:
         """Say where groups that come with numbers of their own are to follow one track."""
         for track, numbers in slots.own(self._seen).items():
@@ -250,6 +274,7 @@ class LockstepLR(LRScheduler):
     def _fill(self, window: Window, step: int) -> None:
         """Show the values of `step` before the run is joined."""
         slots = self._made(window)
+        self._look_for_zero(slots, window)
         slots.write(slots.rows(window, step, step + 1)[0])
         self._slots = None
 
@@ -333,6 +358,8 @@ class LockstepLR(LRScheduler):
         record.counter = self._clock
         if not self._counted:
             record.mark(step, UNCOUNTED)
+        if scales_inside(self.optimizer.param_groups):
+            record.mark(step, SCALED_INSIDE)
         self._slots = None
         hook, self._hook = self._hook, None  # not removed while the optimizer goes through its hooks
         self._visit(step)
@@ -390,7 +417,7 @@ class LockstepLR(LRScheduler):
         return {"optimizer": self.optimizer, "state": self.state_dict()}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.optimizer, self._channel, self._alone = saved["optimizer"], None, True
+        self.optimizer, self._channel, self._alone, self._refuse_zero = saved["optimizer"], None, True, None
         state = saved["state"]
         self._adapter = Adapter(state["run"], None, first=FIRST, resume=state, source=_refused)
         self._reset(Clock())

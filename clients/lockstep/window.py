@@ -31,6 +31,10 @@ class Window:
         """The base tracks, sorted: those that are stored, reported and checked."""
         return tuple(sorted(self.values))
 
+    def alike(self, other: "Window") -> bool:
+        """Whether both have the same tracks, with the same factors."""
+        return self is other or (self.values.keys() == other.values.keys() and self.derived == other.derived)
+
     def column(self, track: str, start: int, stop: int) -> list[float]:
         """The values of a base or derived track for the steps `start` to `stop - 1`; KeyError for an unknown one."""
         low, high = start - self.start, stop - self.start

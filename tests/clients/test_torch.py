@@ -718,6 +718,48 @@ def test_the_update_after_the_last_step_is_reported_and_nobody_counts_for_a_sche
     assert len(optimizer._optimizer_step_post_hooks) == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "divides"),
+    [
+        ({"lr": torch.tensor(0.5), "foreach": False}, True),
+        ({"lr": torch.tensor(0.5), "fused": True}, False),
+        ({"lr": 0.5, "capturable": True, "foreach": False}, True),
+        ({"lr": 0.5, "capturable": True, "foreach": True}, False),
+        ({"lr": 0.5}, False),
+    ],
+)
+@pytest.mark.parametrize("at", [0, 100])
+def test_a_rate_of_0_that_would_write_nan_is_warned_of_once_or_refused(
+    settings: dict[str, Any], divides: bool, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = FakeService(lambda step: 0.0 if step == at else 0.5, lead=32)
+
+    def run(**refuse: bool) -> None:
+        optimizer = torch.optim.AdamW(net().parameters(), **settings)
+        schedule = scheduler(optimizer, service, **refuse)
+        for _ in range(120):
+            optimizer.step()  # of no gradient: what a captured or compiled update does is PyTorch's matter
+            schedule.step()
+        schedule.close()
+
+    run()
+    assert caplog.text.count(f"The rate lr is exactly 0 at step {at}") == divides
+    if divides:
+        with pytest.raises(errors.Misused, match="Start a little above 0"):
+            run(refuse_zero=True)
+
+
+@pytest.mark.parametrize("own", [{"d": 1e-6}, {"weight_sum": 0.0}])
+def test_an_optimizer_that_scales_its_rate_inside_says_so(own: dict[str, float], service: FakeService) -> None:
+    optimizer = sgd(net())
+    optimizer.param_groups[0] |= own
+    schedule = scheduler(optimizer, service)
+    train(net(), optimizer, schedule, 20)
+    schedule.close()
+    why = {"start": 0, "stop": 20, "worker": "rank-0", "reason": "scaled-inside"}
+    assert service.runs["r"].unverified_reasons == [why]
+
+
 # Outages and ends
 
 

@@ -39,6 +39,14 @@ def test_an_answer_is_a_window_and_how_far_things_stand() -> None:
     assert (answer.window.uid, answer.window.attempt, answer.window.revision) == ("u", 2, 4)
 
 
+def test_windows_are_alike_where_the_same_tracks_go_to_the_same_places() -> None:
+    first, head = window(0, [0.5]), {"head/lr": ("lr", 2.0)}
+    assert first.alike(window(1, [0.25], revision=2))
+    assert not first.alike(window(1, [0.25], derived=head))
+    assert not window(0, [0.5], derived=head).alike(window(1, [0.25], derived={"head/lr": ("lr", 3.0)}))
+    assert not first.alike(Window("u", 1, 1, 2, 1, {"lr": [0.25], "wd": [0.1]}))
+
+
 @pytest.mark.parametrize(
     "change",
     [
