@@ -11,6 +11,7 @@ import torch
 
 from lockstep.client import Document
 from lockstep.hooks import innermost
+from lockstep.together import Optimizers
 from lockstep.torch import Settings
 from lockstep.updates import UpdateLR
 
@@ -28,9 +29,11 @@ class LockstepLR(UpdateLR):
 
     def __init__(
         self,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizers,
         run: str | None = None,
         plan: Document | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(innermost(optimizer), run, plan, **settings)  # its parameter groups are a look-up away
+        if isinstance(optimizer, torch.optim.Optimizer):
+            optimizer = innermost(optimizer)  # whose parameter groups are a look-up away
+        super().__init__(optimizer, run, plan, **settings)

@@ -30,26 +30,29 @@ class Clock:
     """The step of a scheduler and the updates since its last `step()`: a `lockstep.report.Counter`.
 
     It knows neither scheduler nor follower, so it still tells where they stood when nobody holds them any more.
-    `updates_per_step` is how many updates one step takes, 1 unless a loop says otherwise; `any` counts nothing.
+    `updates_per_step` is how many updates of each of the `optimizers` one step takes, 1 unless a loop says otherwise;
+    `any` counts nothing.
 
     Raises `Misused` where it is neither a whole number from 1 on nor `any`.
     """
 
-    def __init__(self, updates_per_step: int | str | None = None) -> None:
+    def __init__(self, updates_per_step: int | str | None = None, optimizers: int = 1) -> None:
         per_step = 1 if updates_per_step is None else updates_per_step
         if per_step != ANY and (not isinstance(per_step, int) or per_step < 1):
             raise Misused(f"`updates_per_step` is a whole number from 1 on, or {ANY!r}; got {updates_per_step!r}.")
         self.per_step = None if isinstance(per_step, str) else per_step
-        self.made = [0]  # updates since the last step()
+        self.none = [0] * optimizers
+        self.due = None if self.per_step is None else [self.per_step] * optimizers  # updates before the next step()
+        self.made = list(self.none)  # updates since the last one, by optimizer
         self.place: tuple[int, Iterator[Any]] = (0, iter(()))  # the step after the chunk, and what is left of it
         self.hand: tuple[Slots, Window] | None = None  # where the values of the step stand, and what they should be
-        self._drift = 0  # updates that were made for the steps before, beyond those that they take
+        self._drift = list(self.none)  # updates that were made for the steps before, beyond those that they take
         self._said = False
 
     def go_to(self, step: int) -> None:
         """Stand at `step`, and forget the updates that were made so far."""
         self.place, self.hand = (step + 1, iter(())), None
-        self.made[0] = self._drift = 0
+        self.made[:], self._drift[:] = self.none, self.none
 
     def position(self) -> int:
         """The step that the values in the groups are for."""
@@ -58,14 +61,16 @@ class Clock:
 
     def ahead(self) -> int:
         """How many steps' worth of updates were made beyond it."""
-        if self.per_step is None:
+        takes = self.per_step
+        if takes is None:
             return 0
-        return max(0, self._drift + max(0, self.made[0] - self.per_step)) // self.per_step
+        beyond = (drift + max(0, made - takes) for drift, made in zip(self._drift, self.made, strict=True))
+        return max(0, *beyond) // takes
 
     def settle(self, record: Record) -> int:
         """Compare what the update used that no `step()` followed; the end of the steps that were used."""
         step = self.position()
-        if not self.made[0]:
+        if not any(self.made):
             return step
         if self.hand is not None:
             slots, window = self.hand
@@ -77,13 +82,14 @@ class Clock:
 
     def parted(self, record: Record, run: str) -> None:
         """Mark the steps concerned where the updates since the last `step()` are not those of one step; say so once."""
-        if self.per_step is None:
+        takes = self.per_step
+        if takes is None:
             return
-        step, made = self.position(), self.made[0]
-        self._drift += made - self.per_step
-        if self._drift:
-            record.mark(step if made < self.per_step else step + 1, MISCOUNTED)
-            self._say(run, step, made)
+        step, fewest = self.position(), min(self.made)
+        self._drift = [drift + made - takes for drift, made in zip(self._drift, self.made, strict=True)]
+        if any(self._drift):
+            record.mark(step if fewest < takes else step + 1, MISCOUNTED)
+            self._say(run, step, fewest if fewest < takes else max(self.made))
         else:
             record.unmark(step + 1, MISCOUNTED)
 
@@ -91,7 +97,7 @@ class Clock:
         """The same at once, when an update is one too many for the step: perhaps no `step()` ever comes."""
         step = self.position()
         record.mark(step + 1, MISCOUNTED)
-        self._say(run, step, self.made[0])
+        self._say(run, step, max(self.made))
 
     def _say(self, run: str, step: int, made: int) -> None:
         if not self._said:

@@ -174,7 +174,8 @@ class Follower:
         if lifetime.replaced(self.source):
             raise Misused(
                 f"Another scheduler or follower of this process follows run {self.run} as {self.worker} by now, and "
-                "one worker has one step. Give each a run of its own, or a name by `worker`."
+                "one worker has one step. One scheduler follows several optimizers, LockstepLR({'a': one, 'b': two}); "
+                "else give each a run of its own, or a name by `worker`."
             )
         window = self.source.take(step, pace)
         self.record.ledger.take(window, step)

@@ -37,9 +37,13 @@ def hooked(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def count_updates(
-    optimizer: torch.optim.Optimizer, made: list[int], most: int | None = None, late: Callable[[], object] = int
+    optimizer: torch.optim.Optimizer,
+    made: list[int],
+    place: int = 0,
+    most: int | None = None,
+    late: Callable[[], object] = int,
 ) -> RemovableHandle:
-    """Let the first number of `made` grow with every update that the optimizer makes: take off it what you have seen.
+    """Let the number at `place` of `made` grow with every update that the optimizer makes: take off what you have seen.
 
     The first one beyond `most` calls `late`. A fused update that a gradient scaler skips from inside does not count: to
     see that, the hook waits for the device.
@@ -52,8 +56,8 @@ def count_updates(
 
     def count(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
         if not keywords or not is_rehearsal(keywords):
-            made[0] += 1
-            if made[0] == beyond:
+            made[place] += 1
+            if made[place] == beyond:
                 late()
 
     def fused(optimizer: Any, arguments: Any, keywords: dict[str, Any]) -> None:

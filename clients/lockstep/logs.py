@@ -13,6 +13,7 @@ from typing import Any, Protocol, TextIO
 
 from lockstep.errors import Misused
 from lockstep.follower import Reading
+from lockstep.slots import own_names
 from lockstep.window import COMMITTED
 
 Sink = Callable[[int, dict[str, float]], None]
@@ -66,15 +67,19 @@ def watch(scheduler: Scheduler, log: Log, track: str = "lr") -> Handle:
     that the run has: the revision is the same for all.
     """
 
-    def made(optimizer: Any, *_: Any) -> None:
-        groups = {str(g.get("name", index)): float(g["lr"]) for index, g in enumerate(optimizer.param_groups)}
+    followed = scheduler.optimizer
+
+    def made(*_: Any) -> None:
+        own = [own_names(group, index) for index, group in enumerate(followed.param_groups)]
+        names = getattr(followed, "names", own)
+        groups = {closest: float(g["lr"]) for (closest, *_), g in zip(names, followed.param_groups, strict=True)}
         if len(set(groups.values())) == 1:
             rates = {"lr": next(iter(groups.values()))}
         else:
             rates = {f"lr/{name}": rate for name, rate in groups.items()}
         log(scheduler.last_epoch, scheduler.reading(track), rates)
 
-    handle: Handle = scheduler.optimizer.register_step_post_hook(made)
+    handle: Handle = followed.register_step_post_hook(made)
     return handle
 
 

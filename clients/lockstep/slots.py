@@ -89,15 +89,16 @@ class Slots:
     must not be exactly 0.
     """
 
-    def __init__(self, groups: list[Group], window: Window) -> None:
-        self.groups, self._members = groups, list(groups)
+    def __init__(self, groups: list[Group], window: Window, names: Sequence[tuple[str, ...]] | None = None) -> None:
+        self.groups = list(groups)
+        self.names = [own_names(group, index) for index, group in enumerate(groups)] if names is None else names
         self.tracks: list[str] = []
         self._indices: list[int] = []
         self._slots: list[Slot | TensorSlot] = []
         self.unused = set(window.values) | set(window.derived)
         tensors: dict[int, str] = {}
         for index, group in enumerate(groups):
-            for track, slot in _slots(group, index, window):
+            for track, slot in _slots(group, self.names[index], window):
                 if isinstance(slot, TensorSlot) and (other := tensors.setdefault(id(slot.tensor), track)) != track:
                     raise Misused(
                         f"Parameter groups share one tensor, which cannot hold {other} and {track}: give each group a "
@@ -126,9 +127,8 @@ class Slots:
         self.row: Sequence[float] = ()
 
     def fits(self, groups: list[Group]) -> bool:
-        """Whether these are the groups that the slots were made for: the same list of the same dictionaries."""
-        members = self._members
-        return self.groups is groups and len(members) == len(groups) and all(map(is_, members, groups))
+        """Whether these are the groups that the slots were made for: the same dictionaries."""
+        return len(self.groups) == len(groups) and all(map(is_, self.groups, groups))
 
     def own(self, first: int) -> dict[str, list[float]]:
         """What the groups from number `first` on hold where they follow a track that is not theirs alone, by track."""
@@ -188,10 +188,15 @@ def scales_inside(groups: list[Group]) -> bool:
     return any("d" in group or "weight_sum" in group for group in groups)
 
 
-def _slots(group: Group, index: int, window: Window) -> Iterator[tuple[str, Slot | TensorSlot]]:
+def own_names(group: Group, index: int) -> tuple[str, ...]:
+    """What a track may call a group, the closest first: its "name", and its index."""
+    return (str(group["name"]), str(index)) if "name" in group else (str(index),)
+
+
+def _slots(group: Group, names: tuple[str, ...], window: Window) -> Iterator[tuple[str, Slot | TensorSlot]]:
     known = {*window.values, *window.derived}
     for key in sorted({track.rsplit("/", 1)[-1] for track in known}):
-        named = (f"{group.get('name')}/{key}", f"{index}/{key}", key)
+        named = (*(f"{name}/{key}" for name in names), key)
         track = next((name for name in named if name in known), None)
         slot = _slot(group, key)
         if track is not None and slot is not None:

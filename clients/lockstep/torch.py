@@ -22,9 +22,10 @@ from lockstep.clock import ANY, Clock
 from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
 from lockstep.group import Group
-from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal
+from lockstep.hooks import after_groups, count_updates, hooked, is_rehearsal
 from lockstep.report import MISCOUNTED, SCALED_INSIDE, UNCOUNTED
 from lockstep.slots import Slots, scales_inside
+from lockstep.together import Optimizers, Together, makers, parts
 from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
@@ -48,6 +49,7 @@ class Settings(Options, total=False):
     agreement: str | None  # `broadcast` or `commit`; see `LockstepLR`
     scaler: Any  # a GradScaler: updates of this optimizer that it skips do not count
     updates_per_step: int | str | None  # how many updates one step() stands for, or `any`; 1
+    clock: str | None  # of several optimizers the one whose updates are the steps, by name; all of them
     refuse_zero: bool | None  # raise, and not only warn, where a rate of exactly 0 would write NaN into weights
 
 
@@ -66,6 +68,10 @@ class LockstepLR(LRScheduler):
     default policy is then `wait`); every rank has to construct the scheduler. With a `scaler` (GradScaler) updates of
     this optimizer that it skips do not count. All `options`: `lockstep.beginning.Options`.
 
+    Several optimizers follow one run at one step, `LockstepLR({"matrix": muon, "rest": adamw}, …)`: `matrix/lr` goes to
+    the groups of the first, `matrix.head/lr` to its group head, `lr` to all that have no track of their own. A list has
+    its indices as names. Each makes one update before every `step()`, or `clock` names the one that counts.
+
     The optimizer's updates are counted beside the calls of `step()`. Where they part, the steps concerned are not
     verified (`miscounted`), and the log says so once. A loop that makes several updates with each value says so by
     `updates_per_step`, a number or `any`; a plan with `steps_per_epoch` 1, whose steps are epochs, means `any`.
@@ -77,13 +83,14 @@ class LockstepLR(LRScheduler):
 
     def __init__(
         self,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizers,
         run: str | None = None,
         plan: Document | None = None,
         *,
         agreement: str | None = None,
         scaler: Any = None,
         updates_per_step: int | str | None = None,
+        clock: str | None = None,
         refuse_zero: bool | None = None,
         **options: Unpack[Options],
     ) -> None:
@@ -99,11 +106,15 @@ class LockstepLR(LRScheduler):
         self._refuse_zero = refuse_zero
         self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
+        together = optimizer if isinstance(optimizer, torch.optim.Optimizer) else Together(optimizer)
+        counted = makers(together, clock)
         per_epoch = updates_per_step is None and beginning.steps_are_epochs
-        self._reset(Clock(ANY if per_epoch else updates_per_step), skips=scaler is not None)
-        self._count(innermost(optimizer), needed=scaler is not None)
-        super().__init__(optimizer)
-        after_groups(optimizer, weakref.WeakMethod(self._added))
+        takes = ANY if per_epoch else updates_per_step
+        self._reset(Clock(takes, len(counted)), skips=scaler is not None)
+        self._count(counted, needed=scaler is not None)
+        super().__init__(together)
+        for part in parts(together):
+            after_groups(part, weakref.WeakMethod(self._added))
         self._arm()
 
     def _reset(self, clock: Clock, *, skips: bool = False) -> None:
@@ -115,12 +126,12 @@ class LockstepLR(LRScheduler):
         self._seen = 0  # groups that were looked at
         self._zero = False  # whether a rate of 0 was spoken of
         self._used: Any = None  # the object that the last fast step wrote
-        self._hook: Any = None
+        self._hooks: list[Any] = []  # that join the run
         self.last_epoch = -1
 
-    def _count(self, maker: torch.optim.Optimizer, *, needed: bool) -> None:
-        """Count the updates that the optimizer makes, as long as this scheduler lives."""
-        self._counted = hooked(maker)
+    def _count(self, makers: list[torch.optim.Optimizer], *, needed: bool) -> None:
+        """Count the updates that the optimizers make, as long as this scheduler lives."""
+        self._counted = all(map(hooked, makers))
         if self._counted or needed:
             this, clock = weakref.ref(self), self._clock
 
@@ -128,8 +139,9 @@ class LockstepLR(LRScheduler):
                 if (scheduler := this()) is not None and scheduler._adapter.joined:
                     clock.late(scheduler._adapter.follower.record, scheduler.run)
 
-            counting = count_updates(maker, clock.made, clock.per_step, late)
-            weakref.finalize(self, counting.remove).atexit = False
+            for place, maker in enumerate(makers):
+                counting = count_updates(maker, clock.made, place, clock.per_step, late)
+                weakref.finalize(self, counting.remove).atexit = False
 
     @property
     def run(self) -> str:
@@ -145,9 +157,9 @@ class LockstepLR(LRScheduler):
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update and put the values of the next one into the groups: a look-up, without a request."""
         clock = self._clock
-        if clock.made[0] != clock.per_step and self._parted():
+        if clock.made != clock.due and self._parted():
             return
-        clock.made[0] = 0
+        clock.made[:] = clock.none
         for value in self._fast:
             groups, used = self.optimizer.param_groups, self._used
             for group in groups:
@@ -184,8 +196,10 @@ class LockstepLR(LRScheduler):
         clock = self._clock
         if self.last_epoch < 0 or not self._counted:
             return False
-        if not clock.made[0] and (self._skips or self._captured()):
+        if not any(clock.made) and (self._skips or self._captured()):
             return self._skips
+        if self._skips and clock.due is not None:  # the scaler skips the update of one optimizer, and not of another
+            clock.made[:] = map(max, clock.made, clock.due)
         self._join()
         clock.parted(self._adapter.follower.record, self.run)
         return False
@@ -198,7 +212,8 @@ class LockstepLR(LRScheduler):
         """
         if self._own is None and self._slots is not None and self._slots.captured:
             step = self.last_epoch
-            counts = (state["step"] for state in innermost(self.optimizer).state.values() if "step" in state)
+            states = (state for maker in makers(self.optimizer) for state in maker.state.values())
+            counts = (state["step"] for state in states if "step" in state)
             if (count := next(counts, None)) is None:
                 self._adapter.follower.record.mark(step, UNCOUNTED)
                 self._counted = False
@@ -214,9 +229,9 @@ class LockstepLR(LRScheduler):
                 self._adapter.follower.record.mark(since, MISCOUNTED)
             self._own = count, now, step
         window, border = self._adapter.follower.visit(step)
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
         slots, before = self._slots, self._window
         if slots is None or before is None or not window.alike(before) or not slots.fits(self.optimizer.param_groups):
             slots = self._made(window)
@@ -236,9 +251,9 @@ class LockstepLR(LRScheduler):
 
     def _made(self, window: Window) -> Slots:
         """New slots, for a window of other tracks or an optimizer with other groups."""
-        slots = Slots(self.optimizer.param_groups, window)
+        slots = Slots(self.optimizer.param_groups, window, self._names())
         if not self._seen and (lost := sorted(track for track in slots.unused if "/" in track)):
-            names = ", ".join(str(group.get("name", index)) for index, group in enumerate(slots.groups))
+            names = ", ".join(closest for closest, *_ in slots.names)
             raise Misused(f"No parameter group takes {', '.join(lost)}; the groups are {names}.")
         if slots.unused - self._unused:
             logger.warning("No parameter group takes %s.", ", ".join(sorted(slots.unused)))
@@ -256,6 +271,9 @@ class LockstepLR(LRScheduler):
                 if self._refuse_zero:
                     raise Misused(said)
                 logger.warning(said)
+
+    def _names(self) -> list[tuple[str, ...]] | None:
+        return self.optimizer.names if isinstance(self.optimizer, Together) else None
 
     def _flattened(self, slots: Slots) -> None:
         """Say where groups that come with numbers of their own are to follow one track."""
@@ -293,7 +311,7 @@ class LockstepLR(LRScheduler):
         if slots.uniform is not None:
             slots.row = (self._used,) * len(slots.tracks)
         if not slots.fits(groups) and self._window is not None:  # what the new ones hold was used
-            row, slots, cause = slots.row, Slots(groups, self._window), REPLACED
+            row, slots, cause = slots.row, Slots(groups, self._window, self._names()), REPLACED
             slots.row = row
         for track, value in slots.differences():
             self._adapter.differs(step, track, value, cause)
@@ -329,7 +347,7 @@ class LockstepLR(LRScheduler):
 
     def _arm(self) -> None:
         """Join before the next update, whoever makes it."""
-        if self._hook is None:
+        if not self._hooks:
             this = weakref.ref(self)
 
             def join(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
@@ -337,9 +355,8 @@ class LockstepLR(LRScheduler):
                     dynamo = sys.modules.get("torch._dynamo")  # a compiled step() would have it trace threads and HTTP
                     (scheduler._join if dynamo is None else dynamo.disable(scheduler._join))()
 
-            maker = innermost(self.optimizer)
-            if hooked(maker):
-                self._hook = maker.register_step_pre_hook(join)
+            if all(map(hooked, makers(self.optimizer))):
+                self._hooks = [maker.register_step_pre_hook(join) for maker in makers(self.optimizer)]
             else:
                 self._join()
 
@@ -361,9 +378,9 @@ class LockstepLR(LRScheduler):
         if scales_inside(self.optimizer.param_groups):
             record.mark(step, SCALED_INSIDE)
         self._slots = None
-        hook, self._hook = self._hook, None  # not removed while the optimizer goes through its hooks
+        hooks, self._hooks = self._hooks, []  # not removed while the optimizer goes through its hooks
         self._visit(step)
-        self._hook = hook
+        self._hooks = hooks
 
     def _together(self, act: Callable[[], Any]) -> Any:
         """What rank 0 gets from `act`, at every rank; its error is raised at every rank."""

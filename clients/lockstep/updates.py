@@ -25,7 +25,7 @@ class UpdateLR(LockstepLR):
 
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update if the optimizer made one since the last call; else do nothing."""
-        updates, takes = self._clock.made[0], self._clock.per_step
+        updates, takes = max(self._clock.made), self._clock.per_step
         made = updates == takes or (takes is None and updates > 0)
         if made or self.last_epoch < 0:  # torch's constructor calls step() too
             LockstepLR.step(self, epoch)
@@ -45,5 +45,5 @@ class UpdateLR(LockstepLR):
             raise Misused(f"{type(self.optimizer).__name__} {UNSEEN}")
         self._versions = versions
 
-    def _count(self, maker: torch.optim.Optimizer, *, needed: bool) -> None:
-        super()._count(maker, needed=True)
+    def _count(self, makers: list[torch.optim.Optimizer], *, needed: bool) -> None:
+        super()._count(makers, needed=True)

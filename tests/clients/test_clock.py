@@ -25,9 +25,9 @@ class Loop:
             if letter == "u":
                 self.clock.made[0] += 1
                 continue
-            if self.clock.made[0] != self.clock.per_step:
+            if self.clock.made != self.clock.due:
                 self.clock.parted(self.record, "r")
-            self.clock.made[0] = 0
+            self.clock.made[:] = self.clock.none
             next(self.clock.place[1])
         return self
 

@@ -33,7 +33,7 @@ def test_a_wrapper_that_only_looks_like_an_optimizer_runs_no_hooks() -> None:
 
 def test_every_update_counts_and_no_rehearsal() -> None:
     optimizer, made, late = sgd(), [0], list[int]()
-    counting = count_updates(optimizer, made, 1, lambda: late.append(made[0]))
+    counting = count_updates(optimizer, made, 0, 1, lambda: late.append(made[0]))
 
     def _init_optim_state() -> None:  # of torch.distributed.checkpoint
         optimizer.step(closure=None)
