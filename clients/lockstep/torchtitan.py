@@ -1,6 +1,8 @@
 """torchtitan, and whatever else takes a factor for `LambdaLR`: `Factor`, a function of the step."""
 
+import weakref
 from collections.abc import Iterable, Iterator
+from operator import length_hint
 from typing import Any, Unpack
 
 try:
@@ -11,9 +13,11 @@ except ImportError as error:  # pragma: no cover
 from lockstep.adapter import Adapter
 from lockstep.beginning import Options
 from lockstep.client import Document
+from lockstep.clock import Clock
 from lockstep.errors import Misused
 from lockstep.follower import Reading
-from lockstep.report import Record
+from lockstep.hooks import count_updates, hooked, innermost
+from lockstep.report import UNCOUNTED
 from lockstep.torch import among
 
 
@@ -23,8 +27,9 @@ class Factor:
         LRSchedulersContainer(optimizers, Factor(optimizers, "my-run", plan, url="http://lockstep:8000"))
 
     Set the optimizer's rate to 1.0 in the config: any other base would round the product. A group with another base
-    keeps its ratio to the run's rate. torchtitan saves only the step, so a job resumes from the service, or from
-    `cache_dir`. With several ranks each fetches for itself, and the default `policy` is `wait`. `options` are those of
+    keeps its ratio to the run's rate. The groups of all optimizers are compared with what they should hold, and their
+    updates are counted. torchtitan saves only the step, so a job resumes from the service, or from `cache_dir`. With
+    several ranks each fetches for itself, and the default `policy` is `wait`. `options` are those of
     `lockstep.beginning.Options`.
 
     Raises `Misused` where no group has the rate 1.0, and what a `Follower` raises.
@@ -38,29 +43,37 @@ class Factor:
         **options: Unpack[Options],
     ) -> None:
         several = [optimizers] if isinstance(optimizers, torch.optim.Optimizer) else list(optimizers)
-        self._optimizer, self._index = _reference(several)
+        self._groups = _with_bases(several)
         rank, ranks = among()
         self._adapter = Adapter(run, plan, first="rate that is asked for", rank=rank, ranks=ranks, **options)
         self._step = -1
         self._value = 0.0
         self._ahead: Iterator[float] = iter(())  # the rates after this one, up to the follower's next visit
-        self._record: Record  # where this worker is, for the background thread
+        makers = [innermost(optimizer) for optimizer in several]
+        self._clock, self._counted = Clock(optimizers=len(makers)), all(map(hooked, makers))
+        if self._counted:
+            for place, maker in enumerate(makers):
+                counting = count_updates(maker, self._clock.made, place)
+                weakref.finalize(self, counting.remove).atexit = False
 
     def __call__(self, step: int) -> float:
         """The rate of update `step`. A jump, as after loading a checkpoint, joins the run again at that step."""
         if step == self._step:
             return self._value
         if self._adapter.joined and step == self._step + 1:
-            found = self._optimizer.param_groups[self._index]["lr"]
-            if type(found) is not float or found != self._value:
-                self._compare(found)
+            self._compare()
+            self._count()
             for value in self._ahead:
-                self._step = self._record.step = step
-                self._value = value
+                self._step, self._value = step, value
                 return value
         else:
-            self._record = self._adapter.join(step).record
+            self._clock.go_to(step)
+            record = self._adapter.join(step).record
+            record.counter = self._clock
+            if not self._counted:
+                record.mark(step, UNCOUNTED)
         reading, self._ahead = self._adapter.follower.ahead(step)
+        self._clock.place = step + 1 + length_hint(self._ahead), self._ahead
         self._step, self._value = step, reading.value
         return self._value
 
@@ -72,19 +85,27 @@ class Factor:
         """Report the values used so far and end the background thread. Runs at exit by itself."""
         self._adapter.close()
 
-    def _compare(self, found: Any) -> None:
-        """Note where the last update used something else than the rate handed out."""
-        expected = float(found.new_tensor(self._value)) if isinstance(found, torch.Tensor) else self._value
-        if (used := float(found)) != expected:
-            self._adapter.differs(self._step, "lr", used)
+    def _count(self) -> None:
+        """Note it where the updates since the last step are not one of each optimizer."""
+        clock = self._clock
+        if self._counted and clock.made != clock.due:
+            clock.parted(self._adapter.follower.record, self._adapter.run)
+        clock.made[:] = clock.none
+
+    def _compare(self) -> None:
+        """Note where the last update used something else than the base times the rate handed out."""
+        for group, base in self._groups:
+            found, expected = group["lr"], base * self._value
+            if isinstance(found, torch.Tensor):
+                found, expected = float(found), float(found.new_tensor(expected))
+            if found != expected:
+                self._adapter.differs(self._step, "lr", found / base if base else found)
 
 
-def _reference(optimizers: list[torch.optim.Optimizer]) -> tuple[torch.optim.Optimizer, int]:
-    """The first parameter group with the base rate 1.0."""
-    bases = []
-    for optimizer in optimizers:
-        for index, group in enumerate(optimizer.param_groups):
-            bases.append(base := float(group.get("initial_lr", group["lr"])))
-            if base == 1.0:
-                return optimizer, index
-    raise Misused(f"Set the optimizer's rate to 1.0: the run's rates multiply it, and here it is {bases}.")
+def _with_bases(optimizers: list[torch.optim.Optimizer]) -> list[tuple[dict[str, Any], float]]:
+    """The parameter groups with their base rates, of which one has to be 1.0."""
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    bases = [float(group.get("initial_lr", group["lr"])) for group in groups]
+    if 1.0 not in bases:
+        raise Misused(f"Set the optimizer's rate to 1.0: the run's rates multiply it, and here it is {bases}.")
+    return list(zip(groups, bases, strict=True))

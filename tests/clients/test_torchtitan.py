@@ -132,6 +132,32 @@ def test_a_rate_that_something_else_sets_is_reported() -> None:
     assert factor.reading() == (job.run.value(20), "committed", 2)
 
 
+def test_all_optimizers_are_compared_and_not_the_first_alone() -> None:
+    job = Revised()
+    made = optimizers(1.0, 0.5, 1.0)
+    container = titan(made, factor := Factor(made, **job.options))
+    train(job, made, container, 0, 5)
+    made[1].param_groups[0]["lr"] = 0.7
+    train(job, made, container, 5, 20)
+    factor.close()
+    assert {why["reason"] for why in job.run.unverified_reasons} == {"mismatch"}
+    assert all(start <= 5 < stop for start, stop in job.run.unverified)
+
+
+def test_updates_that_are_not_one_for_each_step_are_not_verified(caplog: pytest.LogCaptureFixture) -> None:
+    job = Revised()
+    made = optimizers(1.0, 1.0)
+    factor = Factor(made, **job.options)
+    container = Plain(made, factor)
+    train(job, made, container, 0, 5)
+    for _ in range(30):
+        made[0].step()
+        container.step()
+    factor.close()
+    assert [(why["start"], why["reason"]) for why in job.run.unverified_reasons] == [(5, "miscounted")]
+    assert caplog.text.count("Run job is miscounted from step 5 on: scheduler.step() came after 0 updates") == 1
+
+
 def test_a_factor_that_nobody_holds_reports_and_ends() -> None:
     job = Revised()
     made = optimizers(1.0)
