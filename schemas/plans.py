@@ -62,6 +62,10 @@ class Plan(Model):
     steps_per_epoch: Positive | None = None
     """What "12ep" refers to."""
 
+    relative: Annotated[list[TrackName], Field(max_length=MAX_BASE_TRACKS)] = Field(default_factory=list)
+    """Base tracks whose values are factors of each parameter group's own first number, as torch's schedulers have them:
+    a plan that is one for groups with different rates."""
+
     @model_validator(mode="before")
     @classmethod
     def _small_enough(cls, data: Any) -> Any:
@@ -90,6 +94,14 @@ class Plan(Model):
                 raise ValueError(f"track {name} derives from {track.of}, which is derived itself: name its base")
         return self
 
+    @model_validator(mode="after")
+    def _relative_tracks_are_there(self) -> "Plan":
+        tracks = self.all_tracks()
+        for name in self.relative:
+            if name not in tracks or isinstance(tracks[name], TrackSpec):
+                raise ValueError(f"`relative` names base tracks of the plan; {name} is none")
+        return self
+
     def all_tracks(self) -> dict[str, Spec]:
         """The tracks, with those that `preset` and `layerwise` stand for."""
         tracks: dict[str, Spec] = {}
@@ -109,5 +121,5 @@ class Plan(Model):
         if self.preset is None and self.layerwise is None:
             return self
         given = self.model_fields_set - {"preset", "layerwise"} | {"tracks"}
-        steps, per_epoch = self.total_steps, self.steps_per_epoch
-        return Plan.model_construct(given, tracks=self.all_tracks(), total_steps=steps, steps_per_epoch=per_epoch)
+        kept = {name: getattr(self, name) for name in ("total_steps", "steps_per_epoch", "relative")}
+        return Plan.model_construct(given, tracks=self.all_tracks(), **kept)

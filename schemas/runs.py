@@ -380,6 +380,8 @@ class Window(Model):
     """Where the worker's next report starts."""
     values: dict[TrackName, Column]
     derived: dict[TrackName, Derived]
+    relative: list[TrackName] = Field(default_factory=list)
+    """Tracks whose values, and those derived from them, are factors of each group's own first number."""
     group: dict[str, int] = Field(default_factory=dict)
     """`verified_until` of each member of the request's `group`."""
 

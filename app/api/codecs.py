@@ -44,7 +44,7 @@ def _octets(model: Window | RunValues, more: Mapping[str, str]) -> Response:
     headers, rest = [(b"lockstep-tracks", ",".join(model.values).encode())], []
     # every worker is answered so, and iterating over a model itself takes three times as long
     for name, value in model.__dict__.items():
-        if name in NOT_HEADERS or (value == {} and name != "derived"):
+        if name in NOT_HEADERS or (value in ({}, []) and name != "derived"):
             continue
         text = _text(value)
         if len(text) <= LONGEST_HEADER:

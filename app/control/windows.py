@@ -254,6 +254,7 @@ def _window(
         values=_columns(segments, request.step, stop),
         derived=dict(derived),
         group=group,
+        **{"relative": relative} if (relative := run.created_plan.get("relative")) else {},
     )
 
 

@@ -219,6 +219,9 @@ def _replaced(plan: Plan, action: actions.ReplaceAction, step: int) -> Plan:
         raise Invalid.at(
             "/plan/tracks", f"the new plan lacks {', '.join(dropped[:5])}: a revision may add tracks but not drop one"
         )
+    if set(new.relative) != set(plan.relative):
+        there = f"has {', '.join(plan.relative)}" if plan.relative else "has none"
+        raise Invalid.at("/plan/relative", f"a revision keeps which tracks are relative: the run {there}")
     if action.at is None or action.at == step:
         return new
     total = None if new.total_steps is None else _total(step - action.at + new.total_steps, "/at")

@@ -40,6 +40,7 @@ class Adapter:
 
     `first` names what joins in the framework's words; `rank` and `ranks` as for a `Beginning`. `source` makes what the
     windows come from, every time that the run is joined after it was left: the worker's own feed, if none is given.
+    `relative` says that it multiplies relative tracks by what the optimizer came with.
 
     Raises what a `Beginning` raises.
     """
@@ -53,12 +54,13 @@ class Adapter:
         rank: int | None = None,
         ranks: int | None = None,
         source: Callable[[Beginning], Source] = Beginning.feed,
+        relative: bool = False,
         resume: Mapping[str, Any] | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.beginning = Beginning(run, plan, rank=rank, ranks=ranks, **options)
         self.joined = False
-        self._first, self._source = first, source
+        self._first, self._source, self._relative = first, source, relative
         self._follower: Follower | None = None
         self._place = Place(self.run)  # what a checkpoint has for the next join
         if resume is not None:
@@ -93,6 +95,11 @@ class Adapter:
         else:
             follower.go_to(step, replace(self._place, uid=beside.uid), attempt=beside.attempt)
         self.joined, self._place = True, Place(self.run)
+        if follower.window.relative and not self._relative:
+            raise Misused(
+                f"The tracks {', '.join(follower.window.relative)} of run {self.run} are relative, which this adapter "
+                "does not know: use a plan of whole values."
+            )
         return follower
 
     def at(self, step: int) -> Follower:

@@ -140,9 +140,9 @@ class Beginning:
                     for name, spec in tracks.items()
                     if spec.get("kind") == "track" and spec["of"] in values
                 }
-                return Window(
-                    str(run["uid"]), run["attempt"], start, start + 1, run["revision"], values, derived, PLANNED
-                )
+                relative = tuple(run["plan"].get("relative", ()))
+                about = str(run["uid"]), run["attempt"], start, start + 1, run["revision"]
+                return Window(*about, values, derived, PLANNED, relative)
             except Unavailable as error:
                 logger.warning("Run %s: %s Going on; the first step will wait for it.", self.run, error)
                 return None

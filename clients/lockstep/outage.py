@@ -4,7 +4,7 @@ The policies: `follow` the tail, the planned values that were fetched while the 
 value holds; `wait` for a while, then raise; `raise`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lockstep.errors import LockstepError, Unavailable
@@ -93,9 +93,9 @@ def stand_in(policy: str, last: Window, tail: Window | None, length: int) -> Win
     start = last.stop
     if tail is not None and follows(policy, last, tail):
         part = tail.between(start, min(start + length, tail.stop))
-        return Window(last.uid, last.attempt, part.start, part.stop, tail.revision, part.values, tail.derived, FOLLOW)
+        return replace(part, reason=FOLLOW)
     values = {track: [column[-1]] * length for track, column in last.values.items()}
-    return Window(last.uid, last.attempt, start, start + length, last.revision, values, last.derived, FREEZE)
+    return replace(last, start=start, stop=start + length, values=values, reason=FREEZE)
 
 
 def episode(policy: str, last: Window, tail: Window | None) -> Episode:

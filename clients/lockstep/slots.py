@@ -86,11 +86,20 @@ class Slots:
 
     `uniform` is the track that every group's "lr" follows as a float, where there is nothing else to write. `captured`
     says that some are tensors on a device, where a graph that was captured may read them; `divided` are the rates that
-    must not be exactly 0.
+    must not be exactly 0. `firsts` keeps, by index and key, the numbers that relative tracks are factors of: what a
+    group came with.
     """
 
-    def __init__(self, groups: list[Group], window: Window, names: Sequence[tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        groups: list[Group],
+        window: Window,
+        names: Sequence[tuple[str, ...]] | None = None,
+        firsts: dict[str, float] | None = None,
+    ) -> None:
         self.groups = list(groups)
+        firsts = {} if firsts is None else firsts
+        self._firsts: list[float | None] = []
         self.names = [own_names(group, index) for index, group in enumerate(groups)] if names is None else names
         self.tracks: list[str] = []
         self._indices: list[int] = []
@@ -105,6 +114,7 @@ class Slots:
                         "tensor of its own. (PyTorch puts the tensor of `lr=` into every group that has none.)"
                     )
                 of = window.derived[track][0] if track in window.derived else track
+                self._firsts.append(_first(firsts, group, index, track, slot) if window.factors(track) else None)
                 self.tracks.append(track)
                 self._indices.append(index)
                 self._slots.append(slot)
@@ -114,6 +124,7 @@ class Slots:
                 f"None of the tracks {', '.join(sorted(self.unused))} is in the optimizer's parameter groups."
             )
         plain = all(type(slot) is Slot and slot.key == "lr" for slot in self._slots)
+        plain &= not any(window.factors(track) for track in self.tracks)
         same = len(set(self.tracks)) == 1 and len(self._slots) == len(groups)
         self.uniform = self.tracks[0] if plain and same else None
         floats = [(slot.group, slot.key) for slot in self._slots if type(slot) is Slot]
@@ -133,15 +144,20 @@ class Slots:
     def own(self, first: int) -> dict[str, list[float]]:
         """What the groups from number `first` on hold where they follow a track that is not theirs alone, by track."""
         numbers: dict[str, list[float]] = {}
-        for track, index, slot in zip(self.tracks, self._indices, self._slots, strict=True):
-            if index >= first and "/" not in track:
+        for position, (track, index) in enumerate(zip(self.tracks, self._indices, strict=True)):
+            slot = self._slots[position]
+            if index >= first and "/" not in track and self._firsts[position] is None:
                 numbers.setdefault(track, []).append(slot.read(math.nan))
         return numbers
 
     def rows(self, window: Window, start: int, stop: int) -> list[tuple[float, ...]]:
         """Per step one value for each slot."""
         columns = {track: window.column(track, start, stop) for track in set(self.tracks)}
-        return list(zip(*(columns[track] for track in self.tracks), strict=True))
+        own = (
+            columns[track] if first is None else [first * value for value in columns[track]]
+            for track, first in zip(self.tracks, self._firsts, strict=True)
+        )
+        return list(zip(*own, strict=True))
 
     def write(self, row: Sequence[float]) -> None:
         """Put one row into the groups."""
@@ -161,16 +177,22 @@ class Slots:
         return all(slot.read(value) is value for slot, value in zip(self._slots, self.row, strict=False))
 
     def differences(self) -> Iterator[tuple[str, float]]:
-        """(track, value) of everything that the optimizer holds in place of what was written."""
+        """(track, value) of everything that the optimizer holds in place of what was written; or the factor."""
+        for track, first, stored in self._different():
+            yield track, stored / first if first else stored
+
+    def _different(self) -> Iterator[tuple[str, float | None, float]]:
         if self._floats is not None:  # identities tell it without the slots having been written through
-            for track, (group, key), value in zip(self.tracks, self._floats, self.row, strict=False):
+            for track, first, (group, key), value in zip(
+                self.tracks, self._firsts, self._floats, self.row, strict=False
+            ):
                 found = group.get(key)
                 if found is not value and (stored := _number(found)) != value:
-                    yield track, stored
+                    yield track, first, stored
             return
-        for track, slot, value in zip(self.tracks, self._slots, self.row, strict=False):
+        for track, first, slot, value in zip(self.tracks, self._firsts, self._slots, self.row, strict=False):
             if (stored := slot.read(value)) != value:
-                yield track, stored
+                yield track, first, stored
 
 
 def divides_by_rate(group: Group) -> bool:
@@ -186,6 +208,12 @@ def divides_by_rate(group: Group) -> bool:
 def scales_inside(groups: list[Group]) -> bool:
     """Whether an optimizer scales its rates by factors of its own, as D-Adaptation, Prodigy and Schedule-Free do."""
     return any("d" in group or "weight_sum" in group for group in groups)
+
+
+def _first(firsts: dict[str, float], group: Group, index: int, track: str, slot: "Slot | TensorSlot") -> float:
+    """What a group came with: what torch's schedulers call `initial_lr`, where it was resumed with one."""
+    key = track.rsplit("/", 1)[-1]
+    return firsts.setdefault(f"{index}/{key}", float(group.get(f"initial_{key}", slot.read(math.nan))))
 
 
 def own_names(group: Group, index: int) -> tuple[str, ...]:

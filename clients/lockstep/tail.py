@@ -3,6 +3,7 @@
 import math
 from array import array
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lockstep.errors import Unavailable
 from lockstep.outage import FOLLOW
@@ -35,4 +36,4 @@ def parse_tail(tracks: Mapping[str, "array[float]"], headers: Mapping[str, str],
         raise Unavailable("The service answered a tail with values that are no rates.")
     stop = last.stop + min(len(column) for column in values.values())
     revision = int(headers.get("lockstep-newest", newest))
-    return Window(last.uid, last.attempt, last.stop, stop, revision, values, last.derived, FOLLOW)
+    return replace(last, start=last.stop, stop=stop, revision=revision, values=values, reason=FOLLOW)

@@ -30,8 +30,8 @@ class FakeService:
     """A fake of the service with one curve per base track.
 
     `curves` is a number, a list of values (the last one holds), a function of the step, or a mapping of tracks to
-    those; `derived` gives derived tracks as (base track, factor). Every run has the same curves. Windows are `lead`
-    steps long.
+    those; `derived` gives derived tracks as (base track, factor), `relative` names relative ones. Every
+    run has the same curves. Windows are `lead` steps long.
 
     Faults are attributes that may change at any time: `down` (nothing listens), `hangs` (requests time out), `status`
     (answer every request with this error), `garbage` (answer nonsense), `delay_seconds`. `requests` holds what came in
@@ -43,11 +43,12 @@ class FakeService:
         curves: CurveLike | Mapping[str, CurveLike] = 0.1,
         *,
         derived: Mapping[str, tuple[str, float]] | None = None,
+        relative: Sequence[str] = (),
         lead: int = 64,
     ) -> None:
         given = curves if isinstance(curves, Mapping) else {"lr": curves}
         self._curves = {track: _curve(like) for track, like in given.items()}
-        self._derived = dict(derived or {})
+        self._derived, self._relative = dict(derived or {}), list(relative)
         self.lead = lead
         self.down = self.hangs = self.garbage = False
         self.status: int | None = None
@@ -277,6 +278,7 @@ class FakeRun:
             "verified_until": worker["verified_until"],
             "values": {track: column[low:high] for track, column in self.committed.items()},
             "derived": {track: {"of": of, "times": times} for track, (of, times) in self._service._derived.items()},
+            "relative": self._service._relative,
             "group": {e["worker"]: self.workers[e["worker"]]["verified_until"] for e in request.get("group") or []},
         }
 

@@ -40,6 +40,7 @@ ZERO = (
     "weights whose gradient is 0 become NaN (pytorch#126514). Start a little above 0, or construct it with "
     "foreach=True or fused=True."
 )
+FIRSTS = "The plan is relative, and group %s came with %r here and with %r when the run began: that one is kept."
 REPLACED = "Its parameter groups were replaced, as loading a state does."
 
 
@@ -101,7 +102,7 @@ class LockstepLR(LRScheduler):
         self._alone = channel is None or agreement == COMMIT  # this rank fetches for itself
         source = Beginning.feed if channel is None or self._alone else partial(_group_of, channel)
         ranks = ranks if self._alone else 1
-        self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, **options)
+        self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, relative=True, **options)
         beginning = self._adapter.beginning
         self._refuse_zero = refuse_zero
         self._peeked: Window | None = self._together(beginning.peek)
@@ -120,6 +121,7 @@ class LockstepLR(LRScheduler):
     def _reset(self, clock: Clock, *, skips: bool = False) -> None:
         self._clock, self._skips = clock, skips  # whether an update that was not made is one that a scaler skipped
         self._own: tuple[Any, int, int] | None = None  # a captured optimizer's count: the tensor, what it said, when
+        self._firsts: dict[str, float] = {}  # what relative tracks are factors of, by the group's index and key
         self._slots: Slots | None = None
         self._window: Window | None = None  # the one that the slots were made for
         self._unused: set[str] = set()  # tracks that no group takes
@@ -251,7 +253,7 @@ class LockstepLR(LRScheduler):
 
     def _made(self, window: Window) -> Slots:
         """New slots, for a window of other tracks or an optimizer with other groups."""
-        slots = Slots(self.optimizer.param_groups, window, self._names())
+        slots = Slots(self.optimizer.param_groups, window, self._names(), self._firsts)
         if not self._seen and (lost := sorted(track for track in slots.unused if "/" in track)):
             names = ", ".join(closest for closest, *_ in slots.names)
             raise Misused(f"No parameter group takes {', '.join(lost)}; the groups are {names}.")
@@ -311,7 +313,7 @@ class LockstepLR(LRScheduler):
         if slots.uniform is not None:
             slots.row = (self._used,) * len(slots.tracks)
         if not slots.fits(groups) and self._window is not None:  # what the new ones hold was used
-            row, slots, cause = slots.row, Slots(groups, self._window, self._names()), REPLACED
+            row, slots, cause = slots.row, Slots(groups, self._window, self._names(), self._firsts), REPLACED
             slots.row = row
         for track, value in slots.differences():
             self._adapter.differs(step, track, value, cause)
@@ -415,15 +417,25 @@ class LockstepLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """The place in the run and the values in hand, as plain numbers, strings, lists and dictionaries."""
         saved = self._adapter.state(self.last_epoch)
-        return saved | {"windows": tuple(saved["windows"])}  # torch.distributed.checkpoint takes a tuple whole
+        saved["windows"] = tuple(saved["windows"])  # torch.distributed.checkpoint takes a tuple whole
+        return saved | ({"firsts": dict(self._firsts)} if self._firsts else {})
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue where the checkpoint was made, in the current attempt; joins at the next `optimizer.step()`."""
         place = self._adapter.load(state_dict)
+        self._remember(state_dict.get("firsts", {}))
         self._move(place.step)
         window = next((w for w in place.windows if w.start <= place.step < w.stop), None)
         if window is not None:
             self._fill(window, place.step)
+
+    def _remember(self, firsts: Mapping[str, float]) -> None:
+        """Go on from the first numbers of a checkpoint; say so where the groups came with others."""
+        for place, first in firsts.items():
+            if (own := self._firsts.get(place, first)) != first:
+                logger.warning(FIRSTS, place, own, first)
+        self._firsts |= firsts
+        self._slots = None
 
     def close(self) -> None:
         """Report the last values and end the background thread. Runs at exit by itself."""
@@ -438,6 +450,7 @@ class LockstepLR(LRScheduler):
         state = saved["state"]
         self._adapter = Adapter(state["run"], None, first=FIRST, resume=state, source=_refused)
         self._reset(Clock())
+        self._firsts |= state.get("firsts", {})
         self.last_epoch = state["step"]
 
 

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from lockstep.errors import Unavailable
@@ -25,6 +25,7 @@ class Window:
     values: dict[str, list[float]]
     derived: dict[str, Derived] = field(default_factory=dict)
     reason: str = COMMITTED
+    relative: tuple[str, ...] = ()  # base tracks whose values are factors of each group's own first number
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -33,7 +34,15 @@ class Window:
 
     def alike(self, other: "Window") -> bool:
         """Whether both have the same tracks, with the same factors."""
-        return self is other or (self.values.keys() == other.values.keys() and self.derived == other.derived)
+        return self is other or (
+            self.values.keys() == other.values.keys()
+            and self.derived == other.derived
+            and self.relative == other.relative
+        )
+
+    def factors(self, track: str) -> bool:
+        """Whether the values of a track are factors of each group's own first number."""
+        return track in self.relative or (track in self.derived and self.derived[track][0] in self.relative)
 
     def column(self, track: str, start: int, stop: int) -> list[float]:
         """The values of a base or derived track for the steps `start` to `stop - 1`; KeyError for an unknown one."""
@@ -47,7 +56,7 @@ class Window:
         """The part from `start` to `stop`, both inside the window."""
         low, high = start - self.start, stop - self.start
         values = {track: column[low:high] for track, column in self.values.items()}
-        return Window(self.uid, self.attempt, start, stop, self.revision, values, self.derived, self.reason)
+        return replace(self, start=start, stop=stop, values=values)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries: for checkpoints and files."""
@@ -60,12 +69,13 @@ class Window:
             "values": {track: list(column) for track, column in self.values.items()},
             "derived": {track: {"of": of, "times": times} for track, (of, times) in self.derived.items()},
             "reason": self.reason,
-        }
+        } | ({"relative": list(self.relative)} if self.relative else {})
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Window":
         """What `to_json` gave. KeyError, TypeError or ValueError where it is something else."""
-        return cls(**{**document, "derived": parse_derived(document["derived"], document["values"])})
+        derived = parse_derived(document["derived"], document["values"])
+        return cls(**{**document, "derived": derived, "relative": tuple(document.get("relative", ()))})
 
 
 class Held:
@@ -137,6 +147,7 @@ def parse_window(document: Mapping[str, Any], step: int) -> Answer:
             values=values,
             derived=derived,
             reason=str(document.get("reason", COMMITTED)),
+            relative=tuple(str(track) for track in document.get("relative") or ()),
         )
         horizon = _count(document.get("horizon", stop))
         newest = max(window.revision, _count(document.get("newest", window.revision)))

@@ -54,6 +54,15 @@ def test_after_a_goodbye_it_joins_again(service: FakeService) -> None:
     assert run.unverified == []
 
 
+def test_relative_tracks_are_refused_where_an_adapter_cannot_multiply_them() -> None:
+    service = FakeService({"lr": curve}, relative=["lr"])
+    with pytest.raises(Misused, match="tracks lr of run r are relative, which this adapter does not know"):
+        adapter(service).join(0)
+    followed = adapter(service, relative=True)
+    assert followed.join(0).window.factors("lr")
+    followed.close()
+
+
 def test_a_checkpoint_is_used_once(service: FakeService) -> None:
     first = adapter(service)
     use(first, 0, 20)

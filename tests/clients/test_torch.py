@@ -266,6 +266,56 @@ def test_groups_that_one_track_flattens_are_named_with_their_numbers(caplog: pyt
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("tensor", [False, True])
+def test_a_relative_track_keeps_the_ratios_that_the_groups_came_with(
+    tensor: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As torch's schedulers do: each group's rate is its own first one times the factor."""
+    derived, plan = {"head/lr": ("lr", 3.0)}, PLAN | {"relative": ["lr"]}
+    service = FakeService({"lr": curve, "weight_decay": 0.25}, derived=derived, relative=["lr"], lead=16)
+    came = [1e-5, 1e-3, 0.1]
+
+    def made() -> torch.optim.Optimizer:
+        layers = [torch.nn.Linear(2, 1) for _ in came]
+        own = [
+            {"params": layer.parameters(), "lr": torch.tensor(rate) if tensor else rate}
+            for layer, rate in zip(layers, came, strict=True)
+        ]
+        own[2]["name"] = "head"
+        return torch.optim.SGD(own, lr=1.0, weight_decay=0.5)
+
+    def train(optimizer: torch.optim.Optimizer, schedule: LockstepLR, steps: range) -> None:
+        for step in steps:
+            optimizer.step()
+            used = [float(group["lr"]) for group in optimizer.param_groups]
+            factors = [curve(step), curve(step), 3.0 * curve(step)]
+            right = [first * factor for first, factor in zip(came, factors, strict=True)]
+            assert used == (torch.tensor(right, dtype=torch.float32).tolist() if tensor else right)
+            schedule.step()
+
+    optimizer = made()
+    schedule = scheduler(optimizer, service, plan=plan)
+    train(optimizer, schedule, range(50))
+    saved = schedule.state_dict()
+    schedule.close()
+    optimizer = made()
+    again = scheduler(optimizer, service, plan=plan)
+    again.load_state_dict(saved)
+    train(optimizer, again, range(50, 100))
+    assert caplog.text == ""
+    other = scheduler(sgd(net()), FakeService(curve, relative=["lr"]), plan=plan)
+    other.load_state_dict(saved | {"firsts": {"0/lr": 0.25}})
+    assert "group 0/lr came with 0.5 here and with 0.25 when the run began: that one is kept" in caplog.text
+    assert other.get_last_lr() == [0.25 * curve(50)]
+    other.close()
+    optimizer.param_groups[1]["lr"] = 7.0
+    optimizer.step()
+    again.step()
+    again.close()
+    ((start, stop),) = service.runs["r"].unverified
+    assert (start <= 100 < stop, service.runs["r"].unverified_reasons[0]["reason"]) == (True, "mismatch")
+
+
 @pytest.mark.parametrize("tracks", [{"lr": curve}, {"lr": curve, "momentum": 0.5}], ids=["one track", "two tracks"])
 @pytest.mark.parametrize("rate", [None, 7.0])
 def test_a_group_that_is_replaced_is_followed_on(

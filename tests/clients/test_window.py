@@ -47,6 +47,14 @@ def test_windows_are_alike_where_the_same_tracks_go_to_the_same_places() -> None
     assert not first.alike(Window("u", 1, 1, 2, 1, {"lr": [0.25], "wd": [0.1]}))
 
 
+def test_what_derives_from_a_relative_track_is_relative_too() -> None:
+    document = GOOD | {"relative": ["lr"], "values": {"lr": [0.5] * 3, "wd": [0.1] * 3}}
+    held = parse_window(document, 10).window
+    assert [held.factors(track) for track in ("lr", "head/lr", "wd")] == [True, True, False]
+    assert Window.from_json(json.loads(json.dumps(held.between(11, 12).to_json()))).relative == ("lr",)
+    assert not held.alike(parse_window(document | {"relative": []}, 10).window)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -164,3 +164,11 @@ def test_what_is_wrong_with_a_preset_is_said_there(preset: Any) -> None:
     with pytest.raises(Invalid) as caught:
         values({"preset": preset}, 0)
     assert caught.value.errors[0][0].startswith("/plan/preset")
+
+
+def test_relative_tracks_are_base_tracks_of_the_plan_and_stay_when_it_is_resolved() -> None:
+    tracks = {"wd": {"kind": "constant", "value": 0.1}, "head/lr": {"kind": "track", "of": "lr", "factor": 2.0}}
+    assert resolved(preset=CYCLE, tracks=tracks, relative=["lr"]).relative == ["lr"]
+    for name in ("head/lr", "momentun"):
+        with pytest.raises(ValidationError, match=f"`relative` names base tracks of the plan; {name} is none"):
+            Plan.model_validate({"preset": CYCLE, "tracks": tracks, "relative": [name]})

@@ -16,6 +16,19 @@ def linear(start: int, stop: int) -> list[float]:
     return [(1000 - step) / 1000 if step < 1000 else 0.0 for step in range(start, stop)]
 
 
+def test_a_window_says_which_of_its_tracks_are_relative_and_a_revision_keeps_it(run: Run) -> None:
+    plan: dict[str, Any] = {"tracks": {"lr": {"kind": "constant", "value": 0.5}}}
+    run.create_plan(plan | {"relative": ["lr"]})
+    assert run.window(0).relative == ["lr"]
+    run.revise({"kind": "scale", "factor": 0.5})
+    run.revise({"kind": "replace", "plan": plan | {"relative": ["lr"]}})
+    window = run.window(8)
+    assert (first(window)[0], window.relative, run.get()["plan"]["relative"]) == (0.5, ["lr"], ["lr"])
+    with pytest.raises(Invalid) as caught:
+        run.revise({"kind": "replace", "plan": plan})
+    assert caught.value.errors[0][0] == "/action/plan/relative"
+
+
 # leads (R5)
 
 

@@ -103,6 +103,7 @@ def test_scale_to_hits_the_value(target: float, start: float) -> None:
         ({"kind": "ramp", "to": 0.0, "steps": "1ep"}, 5, "/steps"),
         ({"kind": "cooldown", "steps": 2**53}, 5, "/steps"),
         ({"kind": "replace", "plan": {"tracks": {"momentum": LINEAR}}}, 5, "/plan/tracks"),
+        ({"kind": "replace", "plan": {"tracks": {"lr": LINEAR}, "relative": ["lr"]}}, 5, "/plan/relative"),
         ({"kind": "replace", "plan": {"tracks": {"lr": {**LINEAR, "steps": "3%"}}}}, 5, "/plan/tracks/lr/steps"),
         ({"kind": "batch", "from": 1e-300, "to": 1e300}, 5, "/to"),
     ],
