@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 from lockstep import identity
 from lockstep.cache import Cache
 from lockstep.client import Client, Document, as_document
-from lockstep.errors import Misused, Unavailable
+from lockstep.errors import Misused, Refused, Unavailable
 from lockstep.feed import Feed
 from lockstep.outage import FOLLOW, POLICIES, WAIT
 from lockstep.prefetcher import PAST_STEPS, Prefetcher, Terms
@@ -146,6 +146,17 @@ class Beginning:
             except Unavailable as error:
                 logger.warning("Run %s: %s Going on; the first step will wait for it.", self.run, error)
                 return None
+
+    def stood(self) -> int | None:
+        """The step at which the run's current attempt knows this worker, of a process before this one; else None."""
+        with self.client() as client:
+            try:
+                attempt = client.run(self.run)["attempt"]
+                known = {worker["worker"]: worker for worker in client.workers(self.run)}
+            except (Unavailable, Refused):
+                return None  # joining tells
+        worker = known.get(self.worker)
+        return int(worker["step"]) if worker is not None and worker["attempt"] == attempt else None
 
     def _look(self, client: Client) -> dict[str, Any]:
         if self._plan is None:

@@ -68,6 +68,12 @@ def count_updates(
     return optimizer.register_step_post_hook(fused if inside else count)
 
 
+def own_count(optimizers: list[torch.optim.Optimizer]) -> Any:
+    """The updates of its life that an optimizer keeps itself, as a number or a tensor; None where none of them does."""
+    states = (state for optimizer in optimizers for state in optimizer.state.values())
+    return next((state["step"] for state in states if "step" in state), None)
+
+
 def after_groups(optimizer: torch.optim.Optimizer, act: Callable[[], Callable[[], None] | None]) -> None:
     """Do what `act` refers to after every group that is added: PyTorch has no hook there."""
     add = optimizer.add_param_group

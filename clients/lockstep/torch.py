@@ -22,7 +22,7 @@ from lockstep.clock import ANY, Clock
 from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
 from lockstep.group import Group
-from lockstep.hooks import after_groups, count_updates, hooked, is_rehearsal
+from lockstep.hooks import after_groups, count_updates, hooked, is_rehearsal, own_count
 from lockstep.report import MISCOUNTED, SCALED_INSIDE, UNCOUNTED
 from lockstep.slots import Slots, scales_inside
 from lockstep.together import Optimizers, Together, makers, parts
@@ -30,6 +30,7 @@ from lockstep.window import Window
 
 logger = logging.getLogger("lockstep")
 
+AUTO = "auto"
 COMMIT, BROADCAST = "commit", "broadcast"
 
 NO_VALUES: Iterator[float] = iter(())
@@ -41,6 +42,10 @@ ZERO = (
     "foreach=True or fused=True."
 )
 FIRSTS = "The plan is relative, and group %s came with %r here and with %r when the run began: that one is kept."
+NO_STATE = (
+    "Run %s begins at step %d again, without a scheduler's state: %s. Was it left out of the checkpoint? Load it with "
+    "load_state_dict, or construct the scheduler with resume='auto'."
+)
 REPLACED = "Its parameter groups were replaced, as loading a state does."
 
 
@@ -50,6 +55,7 @@ class Settings(Options, total=False):
     agreement: str | None  # `broadcast` or `commit`; see `LockstepLR`
     scaler: Any  # a GradScaler: updates of this optimizer that it skips do not count
     updates_per_step: int | str | None  # how many updates one step() stands for, or `any`; 1
+    resume: str | None  # `auto`: without a scheduler's state go on where the optimizer's own count says
     clock: str | None  # of several optimizers the one whose updates are the steps, by name; all of them
     refuse_zero: bool | None  # raise, and not only warn, where a rate of exactly 0 would write NaN into weights
 
@@ -91,12 +97,15 @@ class LockstepLR(LRScheduler):
         agreement: str | None = None,
         scaler: Any = None,
         updates_per_step: int | str | None = None,
+        resume: str | None = None,
         clock: str | None = None,
         refuse_zero: bool | None = None,
         **options: Unpack[Options],
     ) -> None:
         if agreement not in (None, COMMIT, BROADCAST):
             raise Misused(f"`agreement` is {COMMIT} or {BROADCAST}; got {agreement!r}.")
+        if resume not in (None, AUTO):
+            raise Misused(f"`resume` is {AUTO!r}, or nothing: a state is what load_state_dict takes; got {resume!r}.")
         rank, ranks = among()
         self._channel = channel = None if ranks is None else _Channel()
         self._alone = channel is None or agreement == COMMIT  # this rank fetches for itself
@@ -104,7 +113,7 @@ class LockstepLR(LRScheduler):
         ranks = ranks if self._alone else 1
         self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, relative=True, **options)
         beginning = self._adapter.beginning
-        self._refuse_zero = refuse_zero
+        self._refuse_zero, self._auto, self._fresh = refuse_zero, resume == AUTO, True
         self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
         together = optimizer if isinstance(optimizer, torch.optim.Optimizer) else Together(optimizer)
@@ -214,9 +223,8 @@ class LockstepLR(LRScheduler):
         """
         if self._own is None and self._slots is not None and self._slots.captured:
             step = self.last_epoch
-            states = (state for maker in makers(self.optimizer) for state in maker.state.values())
-            counts = (state["step"] for state in states if "step" in state)
-            if (count := next(counts, None)) is None:
+            count = own_count(makers(self.optimizer))
+            if count is None:
                 self._adapter.follower.record.mark(step, UNCOUNTED)
                 self._counted = False
                 return True
@@ -344,7 +352,7 @@ class LockstepLR(LRScheduler):
         self._move(self.last_epoch if step is None else step)
 
     def _move(self, step: int) -> None:
-        self.last_epoch = step
+        self.last_epoch, self._fresh = step, False
         self._arm()
 
     def _arm(self) -> None:
@@ -366,7 +374,9 @@ class LockstepLR(LRScheduler):
         adapter, channel, step = self._adapter, self._channel, self.last_epoch
         if adapter.joined:
             return
-
+        if self._fresh:
+            self._fresh = False
+            self.last_epoch = step = self._begun(step)
         if channel is None or not self._alone:
             adapter.join(step)
         else:
@@ -383,6 +393,24 @@ class LockstepLR(LRScheduler):
         hooks, self._hooks = self._hooks, []  # not removed while the optimizer goes through its hooks
         self._visit(step)
         self._hooks = hooks
+
+    def _begun(self, step: int) -> int:
+        """Where a process begins that was given no state: at `step`, or with `resume="auto"` where it seems to be."""
+        stood = self._together(self._adapter.beginning.stood)
+        count = own_count(makers(self.optimizer))
+        made = None if count is None else int(count)
+        if max(stood or 0, made or 0) <= step:
+            return step
+        own = "keeps no count of its updates" if made is None else f"has made {made} updates"
+        known = f"the run knows this worker at step {stood}, and the optimizer {own}"
+        if not self._auto:
+            logger.warning(NO_STATE, self.run, step, known)
+            return step
+        if made is not None and made >= step and (stood is None or made <= stood):
+            return made
+        if made is None and stood is not None:
+            return stood
+        raise Misused(f"Run {self.run}: {known}, which do not agree. Load the scheduler's state, or call rejoin(step).")
 
     def _together(self, act: Callable[[], Any]) -> Any:
         """What rank 0 gets from `act`, at every rank; its error is raised at every rank."""
@@ -447,6 +475,7 @@ class LockstepLR(LRScheduler):
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self.optimizer, self._channel, self._alone, self._refuse_zero = saved["optimizer"], None, True, None
+        self._auto = self._fresh = False
         state = saved["state"]
         self._adapter = Adapter(state["run"], None, first=FIRST, resume=state, source=_refused)
         self._reset(Clock())

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
 
 from lockstep.errors import Misused
-from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal
+from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal, own_count
 from tests.clients.wrappers import SAM, Alone, Lookahead
 
 
@@ -75,6 +75,16 @@ def test_an_update_is_a_rehearsal_only_where_a_state_is_made() -> None:
     assert _init_optim_state({"closure": None})
     assert not _init_optim_state({})
     assert not is_rehearsal({"closure": None})
+
+
+def test_an_optimizer_s_own_count() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    adam = torch.optim.Adam([weight])
+    assert own_count([sgd(), adam]) is None
+    adam.step()
+    adam.step()
+    assert int(own_count([sgd(), adam])) == 2
 
 
 def test_who_is_told_of_groups_that_are_added() -> None:

@@ -423,6 +423,59 @@ def test_a_state_of_another_run_or_kind_is_refused(service: FakeService) -> None
     schedule.close()
 
 
+def lives(service: FakeService, make: Any, at: int, **settings: Any) -> LockstepLR:
+    """A job that ends at step `at`, and the scheduler of the next life, which has the optimizer's state alone."""
+    model = net()
+    optimizer = make(model.parameters(), lr=0.5)
+    schedule = scheduler(optimizer, service)
+    train(model, optimizer, schedule, at)
+    saved = optimizer.state_dict()
+    schedule.close()
+    optimizer = make(model.parameters(), lr=0.5)
+    optimizer.load_state_dict(saved)
+    schedule = scheduler(optimizer, service, **settings)
+    optimizer.step()
+    return schedule
+
+
+@pytest.mark.parametrize(
+    ("make", "made"), [(torch.optim.SGD, "keeps no count of its updates"), (torch.optim.AdamW, "has made 40 updates")]
+)
+def test_a_checkpoint_without_the_scheduler_is_spoken_of(
+    make: Any, made: str, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PyTorch's own tutorial saves none."""
+    schedule = lives(service, make, 40)
+    assert (schedule.last_epoch, schedule.get_last_lr()) == (0, [curve(0)])
+    known = f"the run knows this worker at step 40, and the optimizer {made}"
+    assert caplog.text.count(f"Run r begins at step 0 again, without a scheduler's state: {known}") == 1
+    schedule.close()
+
+
+@pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.AdamW])
+def test_it_goes_on_where_it_was_if_it_is_told_to(
+    make: Any, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    schedule = lives(service, make, 40, resume="auto")
+    assert (schedule.last_epoch, schedule.get_last_lr(), caplog.text) == (40, [curve(40)], "")
+    schedule.close()
+    assert service.runs["r"].unverified == []
+
+
+def test_counts_that_do_not_agree_are_refused(service: FakeService) -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.5)
+    for _ in range(3):
+        train(model, optimizer, schedule := scheduler(optimizer, service), 5)
+        schedule.close()
+    again = scheduler(optimizer, service, resume="auto")
+    with pytest.raises(errors.Misused, match="at step 5, and the optimizer has made 15 updates, which do not agree"):
+        optimizer.step()
+    again.close()
+    with pytest.raises(errors.Misused, match="`resume` is 'auto', or nothing"):
+        scheduler(optimizer, service, resume={"step": 3})
+
+
 def test_a_checkpoint_of_a_run_that_was_replaced_is_refused(service: FakeService) -> None:
     model = net()
     optimizer = sgd(model)
