@@ -1,6 +1,7 @@
 """What PyTorch's optimizers tell of their updates: which object makes them, and how many it has made."""
 
 import sys
+import weakref
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -12,6 +13,8 @@ except ImportError as error:  # pragma: no cover
 
 from torch.utils.hooks import RemovableHandle
 
+from lockstep.adapter import Adapter
+from lockstep.clock import Clock
 from lockstep.errors import Misused
 
 UNSEEN = (
@@ -66,6 +69,22 @@ def count_updates(
 
     inside = getattr(optimizer, "_step_supports_amp_scaling", False)
     return optimizer.register_step_post_hook(fused if inside else count)
+
+
+def count_into(clock: Clock, makers: list[torch.optim.Optimizer], adapter: Adapter, owner: object) -> None:
+    """Count the updates of several optimizers, as long as `owner` lives; one too many for a step is noted at once.
+
+    Raises `Misused` where PyTorch runs no hooks.
+    """
+    this = weakref.ref(adapter)
+
+    def late() -> None:
+        if (followed := this()) is not None and followed.joined:
+            clock.late(followed.follower.record, followed.run)
+
+    for place, maker in enumerate(makers):
+        counting = count_updates(maker, clock.made, place, clock.per_step, late)
+        weakref.finalize(owner, counting.remove).atexit = False
 
 
 def own_count(optimizers: list[torch.optim.Optimizer]) -> Any:

@@ -22,7 +22,7 @@ from lockstep.clock import ANY, Clock
 from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
 from lockstep.group import Group
-from lockstep.hooks import after_groups, count_updates, hooked, is_rehearsal, own_count
+from lockstep.hooks import after_groups, count_into, hooked, is_rehearsal, own_count
 from lockstep.report import MISCOUNTED, SCALED_INSIDE, UNCOUNTED
 from lockstep.slots import Slots, scales_inside
 from lockstep.together import Optimizers, Together, makers, parts
@@ -144,15 +144,7 @@ class LockstepLR(LRScheduler):
         """Count the updates that the optimizers make, as long as this scheduler lives."""
         self._counted = all(map(hooked, makers))
         if self._counted or needed:
-            this, clock = weakref.ref(self), self._clock
-
-            def late() -> None:
-                if (scheduler := this()) is not None and scheduler._adapter.joined:
-                    clock.late(scheduler._adapter.follower.record, scheduler.run)
-
-            for place, maker in enumerate(makers):
-                counting = count_updates(maker, clock.made, place, clock.per_step, late)
-                weakref.finalize(self, counting.remove).atexit = False
+            count_into(self._clock, makers, self._adapter, self)
 
     @property
     def run(self) -> str:

@@ -1,6 +1,5 @@
 """torchtitan, and whatever else takes a factor for `LambdaLR`: `Factor`, a function of the step."""
 
-import weakref
 from collections.abc import Iterable, Iterator
 from operator import length_hint
 from typing import Any, Unpack
@@ -16,7 +15,7 @@ from lockstep.client import Document
 from lockstep.clock import Clock
 from lockstep.errors import Misused
 from lockstep.follower import Reading
-from lockstep.hooks import count_updates, hooked, innermost
+from lockstep.hooks import count_into, hooked, innermost
 from lockstep.report import UNCOUNTED
 from lockstep.torch import among
 
@@ -52,9 +51,7 @@ class Factor:
         makers = [innermost(optimizer) for optimizer in several]
         self._clock, self._counted = Clock(optimizers=len(makers)), all(map(hooked, makers))
         if self._counted:
-            for place, maker in enumerate(makers):
-                counting = count_updates(maker, self._clock.made, place)
-                weakref.finalize(self, counting.remove).atexit = False
+            count_into(self._clock, makers, self._adapter, self)
 
     def __call__(self, step: int) -> float:
         """The rate of update `step`. A jump, as after loading a checkpoint, joins the run again at that step."""
