@@ -32,7 +32,7 @@ class Creation(TypedDict, total=False):
 class Options(Creation, total=False):
     """What a `Follower` and every adapter take beside `run` and `plan`. None stands for the default."""
 
-    url: str | None  # of the service; `LOCKSTEP_URL`
+    url: str | None  # of the service, or `local`; `LOCKSTEP_URL`
     token: str | None  # `LOCKSTEP_TOKEN`
     transport: BaseTransport | None  # in tests: `lockstep.testing.FakeService(...).transport`
     timeout: float | None  # seconds that one request may take; 5

@@ -27,8 +27,9 @@ class Client:
     """A service of Lockstep, reached over HTTP.
 
     `url` defaults to `LOCKSTEP_URL`, `token` to `LOCKSTEP_TOKEN`, and `author`, who makes changes where no token says
-    so, to `LOCKSTEP_AUTHOR`; `timeout` is in seconds, per call; `transport` is an httpx transport, for tests
-    (`lockstep.testing`). Calls that change something carry an idempotency key and are tried
+    so, to `LOCKSTEP_AUTHOR`. The url `local` is a service on a file beside the job (`lockstep.local`). `timeout` is in
+    seconds, per call; `transport` is an httpx transport, for tests (`lockstep.testing`). Calls that change something
+    carry an idempotency key and are tried
     once more when the connection drops, so nothing is done twice. Fields that this release does not know are kept.
 
     Raises `Unavailable` (no usable answer) and `Refused` (the service said no); see `lockstep.errors`.
@@ -44,6 +45,10 @@ class Client:
         transport: BaseTransport | None = None,
     ) -> None:
         url = url or os.environ.get("LOCKSTEP_URL") or ("http://lockstep.invalid" if transport else None)
+        if url == "local" and transport is None:
+            from lockstep.local import address  # not everybody's system has what it takes
+
+            url = address()
         if url is None:
             raise Misused("Where is the service? Pass url='http://host:8000' or set LOCKSTEP_URL.")
         if not url.startswith(("http://", "https://")):

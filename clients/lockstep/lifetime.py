@@ -3,7 +3,7 @@
 import atexit
 import os
 import weakref
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Protocol
 
@@ -19,6 +19,7 @@ class Source(Protocol):
 
 
 _open: dict[Source, Hashable] = {}
+_at_last: list[Callable[[], None]] = []
 _replaced: "weakref.WeakSet[Source]" = weakref.WeakSet()
 
 
@@ -52,12 +53,21 @@ def close_all() -> None:
         source.close(wait=False)
     for source in sources:
         source.close()
+    while _at_last:
+        _at_last.pop()()
+
+
+def at_last(act: Callable[[], None]) -> None:
+    """Do something at exit, when nothing is open any more. A forked child does not."""
+    _hook()
+    _at_last.append(act)
 
 
 def forget_all() -> None:
     """A forked child has nothing open."""
     sources = list(_open)
     _open.clear()
+    _at_last.clear()
     for source in sources:
         source.forget()
 

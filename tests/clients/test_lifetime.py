@@ -64,6 +64,22 @@ def test_one_takes_the_place_of_another_that_is_the_same_worker() -> None:
     assert [lifetime.replaced(source) for source in (first, second, other)] == [True, False, False]
 
 
+def test_what_is_last_is_done_once_when_nothing_is_open_and_in_no_forked_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifetime, "_at_last", [])
+    source, owner = Source(), Owner()
+    lifetime.opened(source, owner)
+    lifetime.at_last(lambda: source.ends.append("last"))
+    lifetime.close_all()
+    lifetime.close_all()
+    assert source.ends == ["told to close", "closed", "last"]
+    lifetime.at_last(lambda: source.ends.append("again"))
+    lifetime.forget_all()
+    lifetime.close_all()
+    assert "again" not in source.ends
+
+
 def test_a_forked_child_has_nothing_open() -> None:
     source, owner = Source(), Owner()
     lifetime.opened(source, owner)
