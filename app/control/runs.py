@@ -229,7 +229,7 @@ def _found(control: Control, reader: Reader, run: RunRow, request: RunCreate) ->
     """A run, and where the posted plan differs from the one that it was created with: a controller's changes apart."""
     shown = presenters.run(reader, control.cache, run, control.cache.curve(reader, run))
     if request.plan.to_json() == run.created_plan:
-        return FoundRun(**dict(shown))
+        return FoundRun(**dict(shown), differences=[])
     differing = presenters.differences(_resolved(request.plan), _resolved(Plan.model_validate(run.created_plan)))
     return FoundRun(**dict(shown), differences=list(islice(differing, SHOWN)))
 

@@ -68,7 +68,7 @@ class Follower:
         place = Place(self.run, beginning.start_step) if resume is None else Place.from_json(resume, self.run)
         record = Record()
         record.trusted = True
-        self._open(beginning.feed(), record, beginning.who)
+        self._open(beginning.feed(), record)
         try:
             self.go_to(place.step if step is None else step, place)
         except BaseException:
@@ -173,7 +173,7 @@ class Follower:
             raise Misused(f"This follower of run {self.run} is closed.")
         if lifetime.replaced(self.source):
             raise Misused(
-                f"Another scheduler or follower of this process follows run {self.run} as {self.worker} by now, and "
+                f"Another scheduler of this process follows run {self.run} as {self.worker} by now, and "
                 "one worker has one step. One scheduler follows several optimizers, LockstepLR({'a': one, 'b': two}); "
                 "else give each a run of its own, or a name by `worker`."
             )

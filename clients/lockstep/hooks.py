@@ -89,7 +89,7 @@ def count_into(clock: Clock, makers: list[torch.optim.Optimizer], adapter: Adapt
 
 def own_count(optimizers: list[torch.optim.Optimizer]) -> Any:
     """The updates of its life that an optimizer keeps itself, as a number or a tensor; None where none of them does."""
-    states = (state for optimizer in optimizers for state in optimizer.state.values())
+    states = (state for optimizer in optimizers for state in getattr(optimizer, "state", {}).values())
     return next((state["step"] for state in states if "step" in state), None)
 
 

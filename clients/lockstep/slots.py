@@ -97,7 +97,7 @@ class Slots:
         names: Sequence[tuple[str, ...]] | None = None,
         firsts: dict[str, float] | None = None,
     ) -> None:
-        self.groups = list(groups)
+        self.groups, self._members = groups, list(groups)
         firsts = {} if firsts is None else firsts
         self._firsts: list[float | None] = []
         self.names = [own_names(group, index) for index, group in enumerate(groups)] if names is None else names
@@ -138,8 +138,9 @@ class Slots:
         self.row: Sequence[float] = ()
 
     def fits(self, groups: list[Group]) -> bool:
-        """Whether these are the groups that the slots were made for: the same dictionaries."""
-        return len(self.groups) == len(groups) and all(map(is_, self.groups, groups))
+        """Whether these are the groups that the slots were made for: the same list of the same dictionaries."""
+        members = self._members
+        return self.groups is groups and len(members) == len(groups) and all(map(is_, members, groups))
 
     def own(self, first: int) -> dict[str, list[float]]:
         """What the groups from number `first` on hold where they follow a track that is not theirs alone, by track."""

@@ -1,6 +1,7 @@
 """`Together`: several optimizers that one scheduler follows as if they were one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import is_
 from typing import Any
 
 try:
@@ -32,11 +33,15 @@ class Together(torch.optim.Optimizer):
             if not isinstance(optimizer, torch.optim.Optimizer):
                 raise Misused(f"Lockstep needs a torch.optim.Optimizer as {name!r}, not {type(optimizer).__name__}.")
         self.defaults = {}
+        self._groups: list[dict[str, Any]] = []
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """The groups themselves, in a list of the moment."""
-        return [group for optimizer in self.optimizers.values() for group in optimizer.param_groups]
+        """The groups themselves, in one list as long as they are the same."""
+        groups = [group for optimizer in self.optimizers.values() for group in optimizer.param_groups]
+        if len(groups) != len(self._groups) or not all(map(is_, groups, self._groups)):
+            self._groups = groups
+        return self._groups
 
     @property
     def names(self) -> list[tuple[str, ...]]:
@@ -65,7 +70,7 @@ class Together(torch.optim.Optimizer):
             optimizer.zero_grad(set_to_none)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"optimizers": self.optimizers, "defaults": {}}
+        return {"optimizers": self.optimizers, "defaults": {}, "_groups": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

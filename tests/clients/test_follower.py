@@ -74,8 +74,8 @@ def test_every_value_is_the_committed_one_and_requests_are_few(service: FakeServ
     assert run.unverified == []
     assert run.workers["w"] | {"instance": ""} == {
         "worker": "w",
-        "verified_until": 1999,
-        "step": 1999,
+        "verified_until": 2000,
+        "step": 2000,
         "instance": "",
         "attempt": 1,
         "state": "left",
@@ -104,7 +104,7 @@ def test_the_requests_are_those_of_the_protocol(service: FakeService) -> None:
         assert request["at"] <= request["step"] <= request["seen"]["horizon"]
         assert "fallback" not in request
     assert last["leaving"] is True
-    assert last["applied"]["stop"] == 299
+    assert last["applied"]["stop"] == 300
     assert last["step_seconds"] > 0
 
 
@@ -159,7 +159,7 @@ def test_an_outage_is_bridged_and_the_record_made_true(service: FakeService, pol
         assert {reading.value for reading in alone} == {curve(start - 1)}
     assert [run.value(step) for step in range(len(used))] == [reading.value for reading in used]
     assert run.unverified == []
-    assert run.workers["w"]["verified_until"] == len(used) - 1
+    assert run.workers["w"]["verified_until"] == len(used)
     told = [request["fallback"] for request in windows(service) if request.get("fallback")]
     assert told
     assert told[0] | {"tail_stop": None} == {"start": start, "policy": policy, "revision": 1, "tail_stop": None}

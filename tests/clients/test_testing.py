@@ -96,7 +96,7 @@ def test_what_is_used_is_committed_and_verified_to_the_last_step(service: Subjec
     assert readings == [(curve(step), "committed", 1) for step in range(300)]
     run, one = client.run(name), worker(client, name)
     assert (run["attempt"], run["unverified"], run["horizon"] >= 300) == (1, [], True)
-    assert (one["state"], one["step"], one["verified_until"], one["attempt"]) == ("left", 299, 299, 1)
+    assert (one["state"], one["step"], one["verified_until"], one["attempt"]) == ("left", 300, 300, 1)
 
 
 def test_a_change_holds_from_the_horizon_on_and_not_below(service: Subject, client: Client, name: str) -> None:
@@ -275,4 +275,4 @@ def test_a_return_from_an_outage_makes_the_record_true(
         used += walk(job, len(used), len(used) + 50)
     assert client.values(name, 0, len(used))["values"]["lr"] == used
     assert client.run(name)["unverified"] == []
-    assert worker(client, name)["verified_until"] == len(used) - 1
+    assert worker(client, name)["verified_until"] == len(used)

@@ -274,6 +274,7 @@ def test_a_relative_track_keeps_the_ratios_that_the_groups_came_with(
     derived, plan = {"head/lr": ("lr", 3.0)}, PLAN | {"relative": ["lr"]}
     service = FakeService({"lr": curve, "weight_decay": 0.25}, derived=derived, relative=["lr"], lead=16)
     came = [1e-5, 1e-3, 0.1]
+    firsts: list[float] = torch.tensor(came).tolist() if tensor else came
 
     def made() -> torch.optim.Optimizer:
         layers = [torch.nn.Linear(2, 1) for _ in came]
@@ -289,7 +290,7 @@ def test_a_relative_track_keeps_the_ratios_that_the_groups_came_with(
             optimizer.step()
             used = [float(group["lr"]) for group in optimizer.param_groups]
             factors = [curve(step), curve(step), 3.0 * curve(step)]
-            right = [first * factor for first, factor in zip(came, factors, strict=True)]
+            right = [first * factor for first, factor in zip(firsts, factors, strict=True)]
             assert used == (torch.tensor(right, dtype=torch.float32).tolist() if tensor else right)
             schedule.step()
 

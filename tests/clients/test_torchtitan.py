@@ -148,7 +148,7 @@ def test_updates_that_are_not_one_for_each_step_are_not_verified(caplog: pytest.
     job = Revised()
     made = optimizers(1.0, 1.0)
     factor = Factor(made, **job.options)
-    container = Plain(made, factor)
+    container = titan(made, factor)
     train(job, made, container, 0, 5)
     for _ in range(30):
         made[0].step()
