@@ -2,7 +2,8 @@
 
 `lr` goes to every group that has an "lr", `head/lr` to the group named head, `2/lr` to the third one. `momentum` is a
 group's "momentum" or the first of its "betas"; `beta1` and `beta2` are those. Any other number of a group goes by its
-own key. A value may sit there as a float or as a tensor, which is filled in place.
+own key. A value may sit there as a float or as a tensor, which is filled in place. A group with an `lr_scale` (timm) or
+`lr_mult` and `wd_mult` (Megatron) gets that times the common value.
 """
 
 import math
@@ -15,6 +16,7 @@ from lockstep.window import Window
 
 Group = dict[str, Any]
 BETAS = {"momentum": 0, "beta1": 0, "beta2": 1}
+SCALES = {"lr": ("lr_scale", "lr_mult"), "weight_decay": ("wd_mult",)}  # timm's and Megatron's, in a group
 
 
 class Slot:
@@ -99,7 +101,7 @@ class Slots:
     ) -> None:
         self.groups, self._members = groups, list(groups)
         firsts = {} if firsts is None else firsts
-        self._firsts: list[float | None] = []
+        self._scales: list[float | None] = []
         self.names = [own_names(group, index) for index, group in enumerate(groups)] if names is None else names
         self.tracks: list[str] = []
         self._indices: list[int] = []
@@ -114,7 +116,8 @@ class Slots:
                         "tensor of its own. (PyTorch puts the tensor of `lr=` into every group that has none.)"
                     )
                 of = window.derived[track][0] if track in window.derived else track
-                self._firsts.append(_first(firsts, group, index, track, slot) if window.factors(track) else None)
+                relative = window.factors(track)
+                self._scales.append(_first(firsts, group, index, track, slot) if relative else _scale(group, track))
                 self.tracks.append(track)
                 self._indices.append(index)
                 self._slots.append(slot)
@@ -124,7 +127,7 @@ class Slots:
                 f"None of the tracks {', '.join(sorted(self.unused))} is in the optimizer's parameter groups."
             )
         plain = all(type(slot) is Slot and slot.key == "lr" for slot in self._slots)
-        plain &= not any(window.factors(track) for track in self.tracks)
+        plain &= all(scale is None for scale in self._scales)
         same = len(set(self.tracks)) == 1 and len(self._slots) == len(groups)
         self.uniform = self.tracks[0] if plain and same else None
         floats = [(slot.group, slot.key) for slot in self._slots if type(slot) is Slot]
@@ -147,7 +150,7 @@ class Slots:
         numbers: dict[str, list[float]] = {}
         for position, (track, index) in enumerate(zip(self.tracks, self._indices, strict=True)):
             slot = self._slots[position]
-            if index >= first and "/" not in track and self._firsts[position] is None:
+            if index >= first and "/" not in track and self._scales[position] is None:
                 numbers.setdefault(track, []).append(slot.read(math.nan))
         return numbers
 
@@ -155,8 +158,8 @@ class Slots:
         """Per step one value for each slot."""
         columns = {track: window.column(track, start, stop) for track in set(self.tracks)}
         own = (
-            columns[track] if first is None else [first * value for value in columns[track]]
-            for track, first in zip(self.tracks, self._firsts, strict=True)
+            columns[track] if scale is None else [scale * value for value in columns[track]]
+            for track, scale in zip(self.tracks, self._scales, strict=True)
         )
         return list(zip(*own, strict=True))
 
@@ -185,13 +188,13 @@ class Slots:
     def _different(self) -> Iterator[tuple[str, float | None, float]]:
         if self._floats is not None:  # identities tell it without the slots having been written through
             for track, first, (group, key), value in zip(
-                self.tracks, self._firsts, self._floats, self.row, strict=False
+                self.tracks, self._scales, self._floats, self.row, strict=False
             ):
                 found = group.get(key)
                 if found is not value and (stored := _number(found)) != value:
                     yield track, first, stored
             return
-        for track, first, slot, value in zip(self.tracks, self._firsts, self._slots, self.row, strict=False):
+        for track, first, slot, value in zip(self.tracks, self._scales, self._slots, self.row, strict=False):
             if (stored := slot.read(value)) != value:
                 yield track, first, stored
 
@@ -215,6 +218,13 @@ def _first(firsts: dict[str, float], group: Group, index: int, track: str, slot:
     """What a group came with: what torch's schedulers call `initial_lr`, where it was resumed with one."""
     key = track.rsplit("/", 1)[-1]
     return firsts.setdefault(f"{index}/{key}", float(group.get(f"initial_{key}", slot.read(math.nan))))
+
+
+def _scale(group: Group, track: str) -> float | None:
+    """What a group multiplies a value by that is not its alone, where it does."""
+    scales = () if "/" in track else SCALES.get(track, ())
+    scale = next((float(group[name]) for name in scales if name in group), 1.0)
+    return None if scale == 1.0 else scale
 
 
 def own_names(group: Group, index: int) -> tuple[str, ...]:

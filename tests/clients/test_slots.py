@@ -112,3 +112,20 @@ def test_what_groups_come_with_where_they_share_a_track() -> None:
     assert slots.own(0) == {"lr": [0.5, 0.25], "wd": [0.0, 0.125]}
     assert slots.own(1) == {"lr": [0.25], "wd": [0.125]}
     assert slots.own(2) == {}
+
+
+def test_a_group_s_own_scale_multiplies_the_common_value_and_no_other() -> None:
+    groups: list[dict[str, Any]] = [
+        {"lr": 1.0, "lr_scale": 0.25},
+        {"lr": 1.0, "lr_mult": 4.0, "weight_decay": 0.5, "wd_mult": 0.0},
+        {"lr": 1.0, "lr_scale": 0.25, "name": "head"},
+        {"lr": 1.0, "lr_scale": 1.0},
+    ]
+    slots = written(groups, window(lr=0.5, weight_decay=0.1, head__lr=0.75))
+    assert [group["lr"] for group in groups] == [0.125, 2.0, 0.75, 0.5]
+    assert groups[1]["weight_decay"] == 0.0
+    assert list(slots.differences()) == []
+    groups[1]["lr"] = 8.0
+    assert list(slots.differences()) == [("lr", 2.0)]
+    assert Slots([{"lr": 1.0, "lr_scale": 1.0}], window(lr=0.1)).uniform == "lr"
+    assert Slots([{"lr": 1.0, "lr_scale": 0.5}], window(lr=0.1)).uniform is None
