@@ -78,7 +78,13 @@ CASES: list[tuple[str, list[str], int, int, list[str]]] = [
     ("deepspeed", ["deepspeed"], 40, 2, ["out"]),
     ("paddle", ["paddle"], 60, 1, []),
     ("torchtitan", ["torchtitan"], 80, 1, []),
+    ("nanogpt", ["torch"], 200, 1, []),
+    ("imagenet", ["torch"], 90, 1, []),
+    ("snapshots", ["torch"], 120, 2, ["snapshot.pt"]),
+    ("gan", ["torch"], 60, 1, []),
+    ("muon", ["torch"], 100, 1, []),
 ]
+PUBLIC = ("nanogpt", "imagenet", "snapshots", "gan", "muon")  # what people have, in miniature
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,7 @@ def test_example(
         (tmp_path / "start.py").write_text(WITHOUT_COMPILING)
         command = [*torchrun(ranks), "start.py", script]
     else:
-        command = [sys.executable, script]
+        command = [*(torchrun(ranks) if ranks > 1 else [sys.executable]), script]
     completed([*command, *arguments], SECONDS, cwd=tmp_path, env=environment(shared))
     verified(shared, f"example-{name}", steps, ranks)
 
@@ -104,6 +110,13 @@ def test_every_example_is_short_and_runs() -> None:
     scripts = {path.stem.removeprefix("train_"): path.read_text() for path in EXAMPLES.glob("*.py")}
     assert set(scripts) == {case[0] for case in CASES} | {"ddp"}
     assert [name for name, text in scripts.items() if not 25 <= text.count("\n") <= 60] == []
+
+
+def test_the_page_says_how_many_lines_each_public_script_took() -> None:
+    page = (ROOT / "docs" / "frameworks" / "README.md").read_text()
+    said = dict(re.findall(r"\(../../examples/train_(\w+)\.py\) \| (\d+) \|", page))
+    marked = {name: (EXAMPLES / f"train_{name}.py").read_text().count("  # Lockstep") for name in PUBLIC}
+    assert said == {name: str(count) for name, count in marked.items()}
 
 
 @pytest.mark.distributed

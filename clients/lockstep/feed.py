@@ -24,6 +24,8 @@ from lockstep.window import Answer, Window, parse_window
 
 logger = logging.getLogger("lockstep")
 
+MOST_SHARES = 64  # of a loader, where an early end is put down to it
+
 
 class Feed:
     """Windows of one worker, fetched ahead of `record.position()` by a daemon thread.
@@ -158,8 +160,9 @@ class Feed:
             return  # nothing was trained, or the service has not heard of the end
         total = self._client.run(self.prefetcher.terms.run).get("total_steps")
         if total and step != total:
-            halved = ": was the plan made before the loader was divided among processes?" if total % step == 0 else "."
-            logger.warning("Run %s ended at step %d of %d%s", self.prefetcher.terms.run, step, total, halved)
+            shared = total % step == 0 and 2 <= total // step <= MOST_SHARES
+            hint = ": was the plan made before the loader was divided among processes?" if shared else "."
+            logger.warning("Run %s ended at step %d of %d%s", self.prefetcher.terms.run, step, total, hint)
 
     def _send(self, call: Call) -> Answer | Window | None:
         run = self.prefetcher.terms.run

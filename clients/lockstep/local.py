@@ -1,6 +1,7 @@
 """`url="local"`: a service on a file beside the job, for a laptop or a CI job that has none at hand."""
 
 import fcntl
+import os
 import socket
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
 
 import httpx
 
@@ -19,9 +19,6 @@ from lockstep.errors import Misused
 FOLDER = ".lockstep"  # in the working directory: the database, the address, and what the service says
 START_SECONDS = 30.0
 GOODBYE_SECONDS = 10.0  # how long the process that started the service waits for the others at its end
-
-
-_used: list[IO[str]] = []  # locked by every process that uses a service, until the process ends
 
 
 @cache
@@ -34,8 +31,7 @@ def address(folder: str = FOLDER) -> str:
     """
     home = Path(folder).absolute()
     home.mkdir(exist_ok=True)
-    users = (home / "users").open("a")
-    _used.append(users)
+    users = os.open(home / "users", os.O_RDWR | os.O_CREAT)  # locked by every process that uses it, and never closed
     with (home / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         url = _answering(home)
@@ -77,7 +73,7 @@ def _started(home: Path) -> tuple["subprocess.Popen[bytes]", str]:
     return process, url
 
 
-def _end(process: "subprocess.Popen[bytes]", users: IO[str]) -> None:
+def _end(process: "subprocess.Popen[bytes]", users: int) -> None:
     """End the service when nobody uses it any more, or at the latest after some seconds."""
     fcntl.flock(users, fcntl.LOCK_UN)
     deadline = time.monotonic() + GOODBYE_SECONDS

@@ -45,7 +45,7 @@ class Place:
             attempt = windows[0].attempt if windows else saved["attempt"]
             place = cls(str(saved["run"]), int(saved["step"]), saved["uid"], attempt, windows, outage)
         except (KeyError, TypeError, ValueError) as error:
-            raise Misused(f"This is not the state of a Lockstep scheduler ({error!r}).") from error
+            raise Misused(f"This is not the state of a Lockstep scheduler ({error!r}).{_way_on(saved)}") from error
         if run not in (None, place.run):
             raise Misused(f"The checkpoint belongs to run {place.run!r}, this follower to {run!r}.")
         return place
@@ -94,3 +94,14 @@ class Known:
             return False
         self.origin += 1
         return True
+
+
+def _way_on(saved: Mapping[str, Any]) -> str:
+    """What to do with the state of another scheduler, where it says how far that was."""
+    made = saved.get("last_epoch") if isinstance(saved, Mapping) else None
+    if not isinstance(made, int):
+        return ""
+    return (
+        f" It seems to be another scheduler's, after {made} of its steps: load the rest of the checkpoint without it, "
+        f"and let the run begin there with start_step={made} (docs/adopt.md)."
+    )
