@@ -13,7 +13,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from lockstep.errors import Misused
 from lockstep.torch import LockstepLR
 from lockstep.transformers import follow
-from tests.clients.revised import STEPS, Revised, torchrun
+from tests.clients.revised import PLAN, STEPS, Revised, torchrun
 from tests.clients.waiting import lockstep_threads
 
 
@@ -41,7 +41,7 @@ class Watch(TrainerCallback):
         self.job.passed(state.global_step)
 
 
-def make(folder: Path, job: Revised, **settings: Any) -> tuple[Trainer, Watch]:
+def make(folder: Path, job: Revised, kind: type[Net] = Net, **settings: Any) -> tuple[Trainer, Watch]:
     arguments = {
         "output_dir": str(folder),
         "max_steps": STEPS,
@@ -57,7 +57,7 @@ def make(folder: Path, job: Revised, **settings: Any) -> tuple[Trainer, Watch]:
     } | settings
     data = [{"x": torch.tensor([float(i % 3), 1.0]), "labels": torch.tensor([0.5])} for i in range(64)]
     watch = Watch(job)
-    return Trainer(Net(), TrainingArguments(**arguments), train_dataset=data, callbacks=[watch]), watch
+    return Trainer(kind(), TrainingArguments(**arguments), train_dataset=data, callbacks=[watch]), watch
 
 
 def weights(trainer: Trainer) -> list[float]:
@@ -97,6 +97,40 @@ def test_a_plan_may_depend_on_the_number_of_updates(tmp_path: Path) -> None:
     follow(trainer, **job.options | {"plan": lambda updates: {"total_steps": updates}})
     trainer.train()
     assert job.run.plan == {"total_steps": 3}
+
+
+def by_updates(updates: int) -> dict[str, Any]:
+    return PLAN | {"total_steps": updates}
+
+
+def test_more_epochs_on_resume_are_a_revision(tmp_path: Path) -> None:
+    job = Revised()
+    options = job.options | {"plan": by_updates, "if_exists": "replace"}
+    first, watch = make(tmp_path / "first", job, max_steps=20, save_strategy="steps", save_steps=20)
+    follow(first, **options)
+    first.train()
+    longer, again = make(tmp_path / "longer", job, max_steps=40)
+    follow(longer, **options)
+    longer.train(resume_from_checkpoint=str(tmp_path / "first" / "checkpoint-20"))
+    assert watch.applied + again.applied == job.committed(0, 40)
+    assert job.run.plan["total_steps"] == 40
+    assert job.run.unverified == []
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_the_plan_is_made_anew(tmp_path: Path) -> None:
+    class Small(Net):
+        def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+            if len(x) > 2:
+                raise RuntimeError("CUDA out of memory.")
+            return super().forward(x, labels)
+
+    job = Revised()
+    settings = {"auto_find_batch_size": True, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}
+    trainer, watch = make(tmp_path, job, Small, max_steps=-1, num_train_epochs=1, **settings)
+    follow(trainer, **job.options | {"plan": by_updates, "if_exists": "replace"})
+    trainer.train()
+    assert watch.applied == job.committed(0, 32)
+    assert (job.run.plan["total_steps"], job.run.unverified) == (32, [])
 
 
 def test_training_twice_follows_the_run_twice(tmp_path: Path) -> None:
