@@ -15,7 +15,7 @@ from itertools import repeat
 from statistics import median, quantiles
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 import lockstep.follower
 from lockstep.testing import FakeService
@@ -47,6 +47,17 @@ def follow(followed: torch.optim.Optimizer, lead: int = 2 * STEPS * ROUNDS) -> L
     return scheduler
 
 
+def counted(scheduler: LockstepLR) -> timeit.Timer:
+    """The scheduler's step, with what an update pays to be counted: without an update it is another matter."""
+    names = {"clock": scheduler._clock, "step": scheduler.step}
+    return timeit.Timer("clock.made += 1; step()", timer=time.thread_time, globals=names)
+
+
+def timed(act: Callable[[], object]) -> timeit.Timer:
+    """Any call."""
+    return timeit.Timer(act, timer=time.thread_time)
+
+
 def least(groups: int) -> Callable[[], None]:
     """One read, one comparison and one write for each group, and the next value from an iterator."""
     param_groups, values = optimizer(groups).param_groups, repeat(0.1)
@@ -71,12 +82,12 @@ def adamw() -> Callable[[], None]:
     return lambda: made.step() and None
 
 
-def seconds(actions: dict[str, Callable[[], object]], number: int = STEPS) -> dict[str, float]:
+def seconds(actions: dict[str, timeit.Timer], number: int = STEPS) -> dict[str, float]:
     """Seconds of the processor per call, best of the rounds; the rounds of all actions take turns."""
     best = dict.fromkeys(actions, float("inf"))
     for _ in range(ROUNDS):
         for name, action in actions.items():
-            best[name] = min(best[name], timeit.timeit(action, timer=time.thread_time, number=number) / number)
+            best[name] = min(best[name], action.timeit(number) / number)
     return best
 
 
@@ -85,9 +96,8 @@ def steps() -> Iterator[Row]:
     for groups in GROUPS:
         ours, torchs = follow(optimizer(groups)), CosineAnnealingLR(optimizer(groups), TOTAL)
         torchs.optimizer.step()
-        for _ in range(2 * STEPS):
-            ours.step()
-        found = seconds({"ours": ours.step, "torch": torchs.step, "least": least(groups)})
+        counted(ours).timeit(2 * STEPS)
+        found = seconds({"ours": counted(ours), "torch": timed(torchs.step), "least": timed(least(groups))})
         ours.close()
         words = f"{groups} group{'s' if groups > 1 else ''}"
         over = found["torch"] / found["ours"]
@@ -95,19 +105,17 @@ def steps() -> Iterator[Row]:
         over = found["ours"] / found["least"]
         yield f"`LockstepLR.step()` over one read, comparison and write per group in Python, {words}", f"{over:.1f}", ""
         if groups == 1:
-            update = seconds({"adamw": adamw()}, 100)["adamw"]
+            update = seconds({"adamw": timed(adamw())}, 100)["adamw"]
             over = update / found["ours"]
             yield f"fused AdamW's update of {PARAMETERS} tensors over `LockstepLR.step()`", f"{over:,.0f}", ""
 
 
-def percentile(scheduler: LRScheduler) -> float:
+def percentile(step: timeit.Timer) -> float:
     """Seconds of a step at the 99th percentile."""
     times = []
     for _ in range(TURNS):
         time.sleep(PAUSE)
-        began = time.thread_time_ns()
-        scheduler.step()
-        times.append((time.thread_time_ns() - began) / 1e9)
+        times.append(step.timeit(1))
     return quantiles(times, n=100)[-1]
 
 
@@ -118,7 +126,7 @@ def turns() -> Iterator[Row]:
         for words, rate in (("numbers", lambda: 0.1), ("tensors", lambda: torch.tensor(0.1))):
             ours, torchs = follow(optimizer(2, rate), WINDOW), CosineAnnealingLR(optimizer(2, rate), TOTAL)
             torchs.optimizer.step()
-            found = [percentile(ours) / percentile(torchs) for _ in range(3)]
+            found = [percentile(counted(ours)) / percentile(timed(torchs.step)) for _ in range(3)]
             ours.close()
             yield (
                 f"99th percentile of a step whose window turns, over torch's, rates that are {words}",

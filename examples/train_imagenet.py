@@ -20,8 +20,9 @@ Loader = torch.utils.data.DataLoader[tuple[torch.Tensor, ...]]
 
 def train(loader: Loader, net: torch.nn.Module, optimizer: torch.optim.Optimizer) -> float:
     """One epoch."""
+    criterion = torch.nn.CrossEntropyLoss()
     for images, targets in loader:
-        loss = torch.nn.functional.cross_entropy(net(images), targets)
+        loss = criterion(net(images), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

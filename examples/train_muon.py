@@ -29,7 +29,7 @@ def main() -> None:
         net.zero_grad()
         loss = (net(x) - x.sum(dim=1, keepdim=True)).square().mean()
         loss.backward()
-        muon.step()
+        muon.step()  # type: ignore[no-untyped-call]
         adamw.step()
         scheduler.step()  # Lockstep
     print(f"loss {loss.item():.4f}")

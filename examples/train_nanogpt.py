@@ -18,11 +18,12 @@ def main() -> None:
     model = torch.nn.Sequential(torch.nn.Embedding(7, 16), torch.nn.Linear(16, 7))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, betas=(0.9, 0.95))
     rates = Follower("example-nanogpt", PLAN)  # Lockstep
+    criterion = torch.nn.CrossEntropyLoss()
     for step in range(STEPS):
         rate = rates.value(step).value  # Lockstep, in place of get_lr(step)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = torch.nn.functional.cross_entropy(model(text[:-1]), text[1:])
+        loss = criterion(model(text[:-1]), text[1:])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -25,19 +25,19 @@ def main(snapshot: Path) -> None:
         saved = torch.load(snapshot)
         model.load_state_dict(saved["MODEL_STATE"])
         first = saved["EPOCHS_RUN"]
-    model = DistributedDataParallel(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    net, criterion = DistributedDataParallel(model), torch.nn.MSELoss()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
     scheduler = LockstepLR(optimizer, "example-snapshots", PLAN)  # Lockstep
     scheduler.rejoin(first * BATCHES)  # Lockstep: the snapshot knows the step
     for epoch in range(first, EPOCHS):
         for _ in range(BATCHES):
             source = torch.rand(32, 20)
             optimizer.zero_grad()
-            torch.nn.functional.mse_loss(model(source), source.sum(dim=1, keepdim=True)).backward()
+            criterion(net(source), source.sum(dim=1, keepdim=True)).backward()
             optimizer.step()
             scheduler.step()  # Lockstep
         if dist.get_rank() == 0:
-            torch.save({"MODEL_STATE": model.module.state_dict(), "EPOCHS_RUN": epoch + 1}, snapshot)
+            torch.save({"MODEL_STATE": model.state_dict(), "EPOCHS_RUN": epoch + 1}, snapshot)
     dist.destroy_process_group()
 
 

@@ -37,40 +37,55 @@ class Clock:
     """
 
     def __init__(self, updates_per_step: int | str | None = None, optimizers: int = 1) -> None:
-        per_step = 1 if updates_per_step is None else updates_per_step
-        if per_step != ANY and (not isinstance(per_step, int) or per_step < 1):
+        takes = 1 if updates_per_step is None else updates_per_step
+        if takes != ANY and (not isinstance(takes, int) or takes < 1):
             raise Misused(f"`updates_per_step` is a whole number from 1 on, or {ANY!r}; got {updates_per_step!r}.")
-        self.per_step = None if isinstance(per_step, str) else per_step
-        self.none = [0] * optimizers
-        self.due = None if self.per_step is None else [self.per_step] * optimizers  # updates before the next step()
-        self.made = list(self.none)  # updates since the last one, by optimizer
+        self.takes = None if isinstance(takes, str) else takes
+        self.due = self.takes  # what `made` is before a step(); None where that is not, or not any more, looked at
+        self.made = 0  # updates since the last step(); of several optimizers: `due` where each has made its own, or -1
         self.place: tuple[int, Iterator[Any]] = (0, iter(()))  # the step after the chunk, and what is left of it
         self.hand: tuple[Slots, Window] | None = None  # where the values of the step stand, and what they should be
-        self._drift = list(self.none)  # updates that were made for the steps before, beyond those that they take
-        self._said = False
+        self._counts = [0] * optimizers  # of several
+        self._beyond = self._blind = self._said = False
+
+    def ignore(self) -> None:
+        """Look at no update any more: nobody can tell of all of them, nor how far the loop is."""
+        self.due = self.takes = None
+        self._blind = True
 
     def go_to(self, step: int) -> None:
-        """Stand at `step`, and forget the updates that were made so far."""
+        """Stand at `step`, and count from there."""
         self.place, self.hand = (step + 1, iter(())), None
-        self.made[:], self._drift[:] = self.none, self.none
+        self.due, self.made, self._beyond = self.takes, 0, False
+
+    def updated(self, place: int) -> int:
+        """One of several optimizers made an update; how many it has made since the last `step()`."""
+        counts, takes = self._counts, self.takes
+        if not self.made:
+            counts[:] = [0] * len(counts)
+        counts[place] += 1
+        self.made = takes if takes is not None and min(counts) == max(counts) == takes else -1
+        return counts[place]
+
+    def counts(self) -> list[int]:
+        """The updates since the last `step()`, of each optimizer."""
+        if not self.made:
+            return [0] * len(self._counts)
+        return list(self._counts) if len(self._counts) > 1 else [self.made]
 
     def position(self) -> int:
         """The step that the values in the groups are for."""
         border, rest = self.place
         return border - 1 - length_hint(rest)
 
-    def ahead(self) -> int:
-        """How many steps' worth of updates were made beyond it."""
-        takes = self.per_step
-        if takes is None:
-            return 0
-        beyond = (drift + max(0, made - takes) for drift, made in zip(self._drift, self.made, strict=True))
-        return max(0, *beyond) // takes
+    def beyond(self) -> bool:
+        """Whether updates may have been made beyond it: a loop that forgets to step is further than it says."""
+        return self._beyond or self._blind
 
     def settle(self, record: Record) -> int:
         """Compare what the update used that no `step()` followed; the end of the steps that were used."""
         step = self.position()
-        if not any(self.made):
+        if not self.made and not self._blind:
             return step
         if self.hand is not None:
             slots, window = self.hand
@@ -81,26 +96,24 @@ class Clock:
         return step + 1
 
     def parted(self, record: Record, run: str) -> None:
-        """Mark the steps concerned where the updates since the last `step()` are not those of one step; say so once."""
-        takes = self.per_step
-        if takes is None:
+        """The updates since the last `step()` are not those of one: mark all steps from there on, and say so once."""
+        if self.due is None:
             return
-        step, fewest = self.position(), min(self.made)
-        self._drift = [drift + made - takes for drift, made in zip(self._drift, self.made, strict=True)]
-        if any(self._drift):
-            record.mark(step if fewest < takes else step + 1, MISCOUNTED)
-            self._say(run, step, fewest if fewest < takes else max(self.made))
-        else:
-            record.unmark(step + 1, MISCOUNTED)
+        counts = self.counts()
+        self._mark(record, run, min(counts) if min(counts) < self.due else max(counts))
+        self._beyond |= max(counts) > self.due
+        self.due = None
 
     def late(self, record: Record, run: str) -> None:
         """The same at once, when an update is one too many for the step: perhaps no `step()` ever comes."""
-        step = self.position()
-        record.mark(step + 1, MISCOUNTED)
-        self._say(run, step, max(self.made))
+        self._mark(record, run, max(self.counts()))
+        self._beyond = True
 
-    def _say(self, run: str, step: int, made: int) -> None:
+    def _mark(self, record: Record, run: str, made: int) -> None:
+        step, takes = self.position(), self.due or 1
+        first = step if made < takes else step + 1
+        record.mark(first, MISCOUNTED)
         if not self._said:
-            self._said, fewer = True, made < (self.per_step or 1)
-            what = (FEWER if fewer else MORE).format(step=step, made=made, takes=self.per_step)
-            logger.warning("Run %s is miscounted from step %d on: %s", run, step if fewer else step + 1, what)
+            self._said = True
+            what = (FEWER if made < takes else MORE).format(step=step, made=made, takes=takes)
+            logger.warning("Run %s is miscounted from step %d on: %s", run, first, what)

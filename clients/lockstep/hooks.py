@@ -3,7 +3,7 @@
 import sys
 import weakref
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 try:
@@ -39,36 +39,26 @@ def hooked(optimizer: torch.optim.Optimizer) -> bool:
     return bool(getattr(type(optimizer).step, "hooked", False))
 
 
-def count_updates(
-    optimizer: torch.optim.Optimizer,
-    made: list[int],
-    place: int = 0,
-    most: int | None = None,
-    late: Callable[[], object] = int,
-) -> RemovableHandle:
-    """Let the number at `place` of `made` grow with every update that the optimizer makes: take off what you have seen.
+def after_updates(optimizer: torch.optim.Optimizer, act: Callable[[], object]) -> RemovableHandle:
+    """Do something after every update that the optimizer makes.
 
-    The first one beyond `most` calls `late`. A fused update that a gradient scaler skips from inside does not count: to
-    see that, the hook waits for the device.
+    A fused update that a gradient scaler skips from inside is none: to see that, the hook waits for the device.
 
     Raises `Misused` where PyTorch runs no hooks.
     """
     if not hooked(optimizer):
         raise Misused(f"{type(optimizer).__name__} {UNSEEN}")
-    beyond = None if most is None else most + 1
 
-    def count(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
+    def made(_optimizer: Any, _arguments: Any, keywords: dict[str, Any]) -> None:
         if not keywords or not is_rehearsal(keywords):
-            made[place] += 1
-            if made[place] == beyond:
-                late()
+            act()
 
     def fused(optimizer: Any, arguments: Any, keywords: dict[str, Any]) -> None:
         if not getattr(optimizer, "found_inf", False):
-            count(optimizer, arguments, keywords)
+            made(optimizer, arguments, keywords)
 
     inside = getattr(optimizer, "_step_supports_amp_scaling", False)
-    return optimizer.register_step_post_hook(fused if inside else count)
+    return optimizer.register_step_post_hook(fused if inside else made)
 
 
 def count_into(clock: Clock, makers: list[torch.optim.Optimizer], adapter: Adapter, owner: object) -> None:
@@ -76,14 +66,23 @@ def count_into(clock: Clock, makers: list[torch.optim.Optimizer], adapter: Adapt
 
     Raises `Misused` where PyTorch runs no hooks.
     """
-    this = weakref.ref(adapter)
+    this, beyond = weakref.ref(adapter), (clock.takes or 0) + 1
 
     def late() -> None:
-        if (followed := this()) is not None and followed.joined:
+        if clock.due is not None and (followed := this()) is not None and followed.joined:
             clock.late(followed.follower.record, followed.run)
 
+    def one() -> None:  # what every update pays
+        clock.made += 1
+        if clock.made == beyond:
+            late()
+
+    def several(place: int) -> None:
+        if clock.updated(place) == beyond:
+            late()
+
     for place, maker in enumerate(makers):
-        counting = count_updates(maker, clock.made, place, clock.per_step, late)
+        counting = after_updates(maker, one if len(makers) == 1 else partial(several, place))
         weakref.finalize(owner, counting.remove).atexit = False
 
 

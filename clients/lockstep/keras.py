@@ -112,9 +112,9 @@ class Iterations:
         """The update that the last batch began with: asking the device is for the training."""
         return self._record.step
 
-    def ahead(self) -> int:
-        """None: what was made is the count."""
-        return 0
+    def beyond(self) -> bool:
+        """No: what was made is the count."""
+        return False
 
     def settle(self, record: Record) -> int:
         """The updates that were made."""

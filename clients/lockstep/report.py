@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from lockstep.window import COMMITTED, Window
 
 MISCOUNTED, UNCOUNTED, SCALED_INSIDE = "miscounted", "uncounted", "scaled-inside"  # why steps are not verified
-ENDLESS = 2**53  # the end of a mark that has none yet; no step is beyond
+ENDLESS = 2**53  # no step is beyond: a mark up to there holds for all that is committed
 
 MAX_REPORT = 65_536  # steps in one report; the next one goes on from there
 MAX_KEPT = 1_000_000  # steps; older ones stay unverified (nobody has asked for them for that long)
@@ -116,22 +116,14 @@ class Ledger:
         self._kept -= segment.stop - segment.start
 
 
-class Mark(NamedTuple):
-    """The steps `start` to `stop - 1` must not be called verified, whatever values they used."""
-
-    start: int
-    stop: int
-    reason: str
-
-
 class Counter(Protocol):
     """Where an adapter's loop is. It must not hold the adapter: it is asked when nobody holds that any more."""
 
     def position(self) -> int:
         """The step that is running now."""
 
-    def ahead(self) -> int:
-        """How many steps' worth of updates were made beyond it: a loop that forgets to step is further than it says."""
+    def beyond(self) -> bool:
+        """Whether updates were made beyond it: a loop that forgets to step is further than it says."""
 
     def settle(self, record: "Record") -> int:
         """Nothing more can change: note what the last updates used; the end of the steps that they were for."""
@@ -146,15 +138,15 @@ class Record:
         self.handed = False  # somebody asked for the value of `step`
         self.trusted = False  # whoever asks for a value uses it: nobody else can tell
         self.counter: Counter | None = None  # an adapter's own count, while the training goes on
-        self.ahead = 0  # updates beyond `step`, when it is over
+        self.beyond = False  # whether updates were made beyond `step`, when it is over
         self.ledger = Ledger()
-        self.marks: tuple[Mark, ...] = ()
+        self.marks: dict[str, int] = {}  # by reason, the first step that must not be called verified
 
     def begin(self, step: int) -> None:
         """Nothing was used yet, and `step` comes next."""
-        self.ledger, self.marks = Ledger(), ()
+        self.ledger, self.marks = Ledger(), {}
         self.step = self.checked = step
-        self.handed, self.ahead = False, 0
+        self.handed = self.beyond = False
 
     def position(self) -> int:
         """The step that is running now."""
@@ -166,7 +158,7 @@ class Record:
         """The training is over: it ends at the step after the last one that was used, which nothing can change now."""
         counter, self.counter = self.counter, None
         if counter is not None:
-            self.ahead, self.step = counter.ahead(), counter.settle(self)
+            self.beyond, self.step = counter.beyond(), counter.settle(self)
         elif self.trusted and self.handed:
             self.step += 1
         self.checked, self.handed = self.step, False
@@ -176,24 +168,16 @@ class Record:
         derived = window.derived.get(track)
         self.ledger.replace(step, derived[0] if derived else track, math.nan if derived else value)
 
-    def mark(self, start: int, reason: str, stop: int = ENDLESS) -> None:
-        """Do not call the steps from `start` on verified; once for each reason, until `unmark`."""
-        if not any(mark.reason == reason and mark.stop >= stop for mark in self.marks):
-            self.marks = (*self.marks, Mark(start, stop, reason))
-
-    def unmark(self, stop: int, reason: str) -> None:
-        """From `stop` on the reason has gone."""
-        self.marks = tuple(
-            mark._replace(stop=stop) if mark.reason == reason and mark.stop == ENDLESS else mark for mark in self.marks
-        )
+    def mark(self, step: int, reason: str) -> None:
+        """Do not call the steps from this one on verified, whatever values they used."""
+        self.marks = {reason: step, **self.marks}
 
     def report(self, verified_until: int) -> dict[str, Any] | None:
         """What was used and is not verified yet, with the marks on it: `{"start", "stop", "reason"}`."""
         applied = self.ledger.report(verified_until, self.checked)
         if applied is not None and self.marks:
-            end = applied["stop"] + (self.ahead if self.counter is None else self.counter.ahead())
-            parts = [(max(mark.start, applied["start"]), min(mark.stop, end), mark.reason) for mark in self.marks]
-            applied["marks"] = [
-                {"start": start, "stop": stop, "reason": reason} for start, stop, reason in parts if start < stop
-            ]
+            beyond = self.beyond if self.counter is None else self.counter.beyond()
+            start, stop = applied["start"], ENDLESS if beyond else applied["stop"]
+            spans = [(max(start, first), reason) for reason, first in self.marks.items()]
+            applied["marks"] = [{"start": low, "stop": stop, "reason": why} for low, why in spans if low < stop]
         return applied

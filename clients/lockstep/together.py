@@ -25,6 +25,8 @@ class Together(torch.optim.Optimizer):
     """
 
     def __init__(self, optimizers: Mapping[str, torch.optim.Optimizer] | Sequence[torch.optim.Optimizer]) -> None:
+        if not isinstance(optimizers, Mapping | Sequence):
+            raise Misused(f"Lockstep needs a torch.optim.Optimizer, not {type(optimizers).__name__}.")
         pairs = optimizers.items() if isinstance(optimizers, Mapping) else enumerate(optimizers)
         self.optimizers = {str(name): optimizer for name, optimizer in pairs}
         if not self.optimizers:
@@ -56,7 +58,7 @@ class Together(torch.optim.Optimizer):
         """After an update of the last of them: then all have made theirs."""
         return list(self.optimizers.values())[-1].register_step_post_hook(hook)
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """An update of every optimizer; the first calls the closure."""
         first, *others = self.optimizers.values()
         loss = first.step() if closure is None else first.step(closure)

@@ -106,6 +106,8 @@ class LockstepLR(LRScheduler):
             raise Misused(f"`agreement` is {COMMIT} or {BROADCAST}; got {agreement!r}.")
         if resume not in (None, AUTO):
             raise Misused(f"`resume` is {AUTO!r}, or nothing: a state is what load_state_dict takes; got {resume!r}.")
+        together = optimizer if isinstance(optimizer, torch.optim.Optimizer) else Together(optimizer)
+        counted = makers(together, clock)
         rank, ranks = among()
         self._channel = channel = None if ranks is None else _Channel()
         self._alone = channel is None or agreement == COMMIT  # this rank fetches for itself
@@ -116,8 +118,6 @@ class LockstepLR(LRScheduler):
         self._refuse_zero, self._auto, self._fresh = refuse_zero, resume == AUTO, True
         self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
-        together = optimizer if isinstance(optimizer, torch.optim.Optimizer) else Together(optimizer)
-        counted = makers(together, clock)
         per_epoch = updates_per_step is None and beginning.steps_are_epochs
         takes = ANY if per_epoch else updates_per_step
         self._reset(Clock(takes, len(counted)), skips=scaler is not None)
@@ -145,6 +145,8 @@ class LockstepLR(LRScheduler):
         self._counted = all(map(hooked, makers))
         if self._counted or needed:
             count_into(self._clock, makers, self._adapter, self)
+        else:
+            self._clock.ignore()
 
     @property
     def run(self) -> str:
@@ -160,9 +162,9 @@ class LockstepLR(LRScheduler):
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update and put the values of the next one into the groups: a look-up, without a request."""
         clock = self._clock
-        if clock.made != clock.due and self._parted():
+        if clock.made != clock.due and (clock.due is not None or self._skips) and self._parted():
             return
-        clock.made[:] = clock.none
+        clock.made = 0
         for value in self._fast:
             groups, used = self.optimizer.param_groups, self._used
             for group in groups:
@@ -192,17 +194,21 @@ class LockstepLR(LRScheduler):
             return
         self._join()
         self._compare(self.last_epoch)
-        self._visit(self.last_epoch + 1)
+        try:
+            self._visit(self.last_epoch + 1)
+        except LockstepError:
+            self._clock.made = self._clock.due or 0  # who asks again does so after the same update
+            raise
 
     def _parted(self) -> bool:
         """Whether to stand still: there was no update, or not the number of them that one step takes."""
         clock = self._clock
-        if self.last_epoch < 0 or not self._counted:
+        if self.last_epoch < 0:
             return False
-        if not any(clock.made) and (self._skips or self._captured()):
+        if not clock.made and (self._skips or self._captured()):
             return self._skips
-        if self._skips and clock.due is not None:  # the scaler skips the update of one optimizer, and not of another
-            clock.made[:] = map(max, clock.made, clock.due)
+        if clock.due is None or (self._skips and set(clock.counts()) <= {0, clock.due}):
+            return False  # a scaler may skip the update of one of several optimizers
         self._join()
         clock.parted(self._adapter.follower.record, self.run)
         return False
@@ -218,7 +224,7 @@ class LockstepLR(LRScheduler):
             count = own_count(makers(self.optimizer))
             if count is None:
                 self._adapter.follower.record.mark(step, UNCOUNTED)
-                self._counted = False
+                self._clock.ignore()
                 return True
             self._own = count, int(count), step + 1
         return self._own is not None
@@ -388,7 +394,7 @@ class LockstepLR(LRScheduler):
 
     def _begun(self, step: int) -> int:
         """Where a process begins that was given no state: at `step`, or with `resume="auto"` where it seems to be."""
-        stood = self._together(self._adapter.beginning.stood)
+        stood: int | None = self._together(self._adapter.beginning.stood)
         count = own_count(makers(self.optimizer))
         made = None if count is None else int(count)
         if max(stood or 0, made or 0) <= step:

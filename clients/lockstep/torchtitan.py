@@ -52,6 +52,8 @@ class Factor:
         self._clock, self._counted = Clock(optimizers=len(makers)), all(map(hooked, makers))
         if self._counted:
             count_into(self._clock, makers, self._adapter, self)
+        else:
+            self._clock.ignore()
 
     def __call__(self, step: int) -> float:
         """The rate of update `step`. A jump, as after loading a checkpoint, joins the run again at that step."""
@@ -85,17 +87,17 @@ class Factor:
     def _count(self) -> None:
         """Note it where the updates since the last step are not one of each optimizer."""
         clock = self._clock
-        if self._counted and clock.made != clock.due:
+        if clock.made != clock.due:
             clock.parted(self._adapter.follower.record, self._adapter.run)
-        clock.made[:] = clock.none
+        clock.made = 0
 
     def _compare(self) -> None:
         """Note where the last update used something else than the base times the rate handed out."""
         for group, base in self._groups:
-            found, expected = group["lr"], base * self._value
-            if isinstance(found, torch.Tensor):
-                found, expected = float(found), float(found.new_tensor(expected))
-            if found != expected:
+            held, expected = group["lr"], base * self._value
+            if isinstance(held, torch.Tensor):
+                expected = float(held.new_tensor(expected))
+            if (found := float(held)) != expected:
                 self._adapter.differs(self._step, "lr", found / base if base else found)
 
 

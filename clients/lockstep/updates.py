@@ -25,8 +25,9 @@ class UpdateLR(LockstepLR):
 
     def step(self, epoch: int | None = None) -> None:
         """Advance by one update if the optimizer made one since the last call; else do nothing."""
-        updates, takes = max(self._clock.made), self._clock.per_step
-        made = updates == takes or (takes is None and updates > 0)
+        clock = self._clock
+        updates, takes = max(clock.counts()), clock.takes
+        made = updates > 0 if takes is None else clock.made == takes
         if made or self.last_epoch < 0:  # torch's constructor calls step() too
             LockstepLR.step(self, epoch)
         elif updates > (takes or 1):

@@ -23,54 +23,47 @@ class Loop:
     def run(self, word: str) -> "Loop":
         for letter in word:
             if letter == "u":
-                self.clock.made[0] += 1
+                self.clock.made += 1
                 continue
             if self.clock.made != self.clock.due:
                 self.clock.parted(self.record, "r")
-            self.clock.made[:] = self.clock.none
+            self.clock.made = 0
             next(self.clock.place[1])
         return self
 
-    def marks(self) -> list[tuple[int, int | None]]:
-        """Start and stop of what is miscounted; None where it goes on."""
-        assert {mark.reason for mark in self.record.marks} <= {MISCOUNTED}
-        return [(mark.start, mark.stop if mark.stop < 2**53 else None) for mark in self.record.marks]
-
 
 @pytest.mark.parametrize(
-    ("per_step", "word", "marks", "ahead"),
+    ("per_step", "word", "first", "beyond"),
     [
-        (None, "us" * 20, [], 0),
-        (None, "su" * 20, [(0, None)], 0),
-        (None, ("u" * 10 + "s") * 4, [(1, None)], 36),
-        (None, "uss" * 5, [(1, None)], 0),
-        (None, "us" * 5 + "u" * 8 + "us" * 5, [(6, None)], 8),
-        (None, "us" * 5 + "s" * 8 + "us" * 5, [(5, None)], 0),
-        (None, "us" + "uuss" + "us" * 3, [(2, 3)], 0),
-        (3, "uuus" * 5, [], 0),
-        (3, "uuus" + "uus" + "uuus" * 3, [(1, None)], 0),
-        (ANY, "us" + "uuus" + "s" + "uus", [], 0),
-    ],
-    ids=[
-        "right",
-        "before",
-        "per epoch",
-        "twice",
-        "no step()",
-        "no update",
-        "met again",
-        "three",
-        "two of three",
-        "any",
+        pytest.param(None, "us" * 20, None, False, id="right"),
+        pytest.param(None, "su" * 20, 0, False, id="before"),
+        pytest.param(None, ("u" * 10 + "s") * 4, 1, True, id="per epoch"),
+        pytest.param(None, "uss" * 5, 1, False, id="twice"),
+        pytest.param(None, "us" * 5 + "u" * 8 + "us" * 5, 6, True, id="no step()"),
+        pytest.param(None, "us" * 5 + "s" * 8 + "us" * 5, 5, False, id="no update"),
+        pytest.param(3, "uuus" * 5, None, False, id="three"),
+        pytest.param(3, "uuus" + "uus" + "uuus" * 3, 1, False, id="two of three"),
+        pytest.param(ANY, "us" + "uuus" + "s" + "uus", None, False, id="any"),
     ],
 )
 def test_the_steps_that_are_not_one_update_each(
-    per_step: int | str | None, word: str, marks: list[tuple[int, int | None]], ahead: int
+    per_step: int | str | None, word: str, first: int | None, beyond: bool
 ) -> None:
     loop = Loop(per_step).run(word)
-    assert loop.marks() == marks
-    assert loop.clock.ahead() == ahead
+    assert loop.record.marks == ({} if first is None else {MISCOUNTED: first})
+    assert loop.clock.beyond() == beyond
     assert loop.clock.position() == word.count("s")
+
+
+@pytest.mark.parametrize(("places", "made"), [([0, 1], 1), ([1, 0], 1), ([0], -1), ([0, 1, 1], -1)])
+def test_of_several_optimizers_each_makes_its_update(places: list[int], made: int) -> None:
+    clock = Clock(optimizers=2)
+    for _ in range(3):
+        updates = [clock.updated(place) for place in places]
+        assert (clock.made, updates[-1]) == (made, places.count(places[-1]))
+        assert clock.counts() == [places.count(0), places.count(1)]
+        clock.made = 0
+        assert clock.counts() == [0, 0]
 
 
 def test_what_to_change_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -89,14 +82,24 @@ def test_what_to_change_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_update_too_many_is_noticed_before_any_step(caplog: pytest.LogCaptureFixture) -> None:
     loop = Loop().run("uu")
     loop.clock.late(loop.record, "r")
-    assert (loop.marks(), loop.clock.ahead()) == ([(1, None)], 1)
+    assert (loop.record.marks, loop.clock.beyond()) == ({MISCOUNTED: 1}, True)
     assert caplog.text.count("miscounted from step 1 on") == 1
+
+
+def test_what_nobody_can_count_is_not_looked_at_again() -> None:
+    loop = Loop()
+    loop.clock.ignore()
+    loop.run("uus" * 3)
+    assert (loop.record.marks, loop.clock.due, loop.clock.beyond()) == ({}, None, True)
+    assert loop.clock.settle(loop.record) == loop.clock.position() + 1
+    loop.clock.go_to(5)
+    assert (loop.clock.due, loop.clock.beyond()) == (None, True)
 
 
 def test_a_move_forgets_the_updates_before_it() -> None:
     loop = Loop().run("suu")
     loop.clock.go_to(30)
-    assert (loop.clock.position(), loop.clock.made, loop.clock.ahead()) == (30, [0], 0)
+    assert (loop.clock.position(), loop.clock.made, loop.clock.due, loop.clock.beyond()) == (30, 0, 1, False)
 
 
 @pytest.mark.parametrize("per_step", [0, -1, 1.5, "two"])

@@ -8,8 +8,12 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import torch
 
+from lockstep.adapter import Adapter
+from lockstep.clock import Clock
 from lockstep.errors import Misused
-from lockstep.hooks import after_groups, count_updates, hooked, innermost, is_rehearsal, own_count
+from lockstep.hooks import after_groups, after_updates, count_into, hooked, innermost, is_rehearsal, own_count
+from lockstep.testing import FakeService
+from tests.clients.revised import PLAN
 from tests.clients.wrappers import SAM, Alone, Lookahead
 
 
@@ -31,9 +35,9 @@ def test_a_wrapper_that_only_looks_like_an_optimizer_runs_no_hooks() -> None:
     assert [hooked(each) for each in (inner, SAM(inner), Lookahead(inner))] == [True, True, False]
 
 
-def test_every_update_counts_and_no_rehearsal() -> None:
-    optimizer, made, late = sgd(), [0], list[int]()
-    counting = count_updates(optimizer, made, 0, 1, lambda: late.append(made[0]))
+def test_every_update_is_told_of_and_no_rehearsal() -> None:
+    optimizer, told = sgd(), list[int]()
+    handle = after_updates(optimizer, lambda: told.append(1))
 
     def _init_optim_state() -> None:  # of torch.distributed.checkpoint
         optimizer.step(closure=None)
@@ -42,15 +46,35 @@ def test_every_update_counts_and_no_rehearsal() -> None:
         optimizer.step()
     _init_optim_state()
     optimizer.step(lambda: torch.tensor(1.0))
-    assert (made, late) == ([4], [2])
-    made[0] = 0
+    assert len(told) == 4
     optimizer.step(closure=None)
-    assert made == [1]
-    counting.remove()
+    assert len(told) == 5
+    handle.remove()
     optimizer.step()
-    assert made == [1]
+    assert len(told) == 5
     with pytest.raises(Misused, match="Alone makes its updates where PyTorch runs no hooks"):
-        count_updates(Alone(optimizer.param_groups), made)
+        after_updates(Alone(optimizer.param_groups), int)
+
+
+def test_updates_are_counted_as_long_as_somebody_lives() -> None:
+    class Owner:
+        """Whoever counts."""
+
+    optimizers, clock, owner = [sgd(), sgd()], Clock(optimizers=2), Owner()
+    adapter = Adapter("r", PLAN, first="put()", transport=FakeService().transport)
+    clock.go_to(0)
+    count_into(clock, optimizers, adapter, owner)
+    optimizers[0].step()
+    assert (clock.counts(), clock.made) == ([1, 0], -1)
+    optimizers[1].step()
+    assert (clock.counts(), clock.made) == ([1, 1], 1)
+    adapter.join(0)
+    optimizers[1].step()
+    assert adapter.follower.record.marks == {"miscounted": 1}
+    del owner
+    optimizers[1].step()
+    assert clock.counts() == [1, 2]
+    adapter.close()
 
 
 @pytest.mark.parametrize("found", [None, 0.0, 1.0])
@@ -59,12 +83,12 @@ def test_a_fused_update_that_is_skipped_from_inside_does_not_count(found: float 
     weight = torch.nn.Parameter(torch.ones(2))
     weight.grad = torch.ones(2)
     optimizer: Any = torch.optim.AdamW([weight], lr=0.5, fused=True)
-    made = [0]
-    count_updates(optimizer, made)
+    told: list[int] = []
+    after_updates(optimizer, lambda: told.append(1))
     if found is not None:
         optimizer.grad_scale, optimizer.found_inf = torch.tensor(1.0), torch.tensor(found)
     optimizer.step()
-    assert made == [0 if found else 1]
+    assert len(told) == (0 if found else 1)
     assert torch.equal(weight, torch.ones(2)) == bool(found)
 
 

@@ -42,8 +42,12 @@ def test_the_groups_of_all_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({}, "no optimizer to follow"), ([sgd(), 3], "Optimizer as '1', not int")],
-    ids=["none", "no optimizer"],
+    [
+        ({}, "no optimizer to follow"),
+        ([sgd(), 3], "Optimizer as '1', not int"),
+        (3, r"torch\.optim\.Optimizer, not int"),
+    ],
+    ids=["none", "no optimizer among them", "something else"],
 )
 def test_what_is_no_optimizer_is_refused(given: Any, said: str) -> None:
     with pytest.raises(Misused, match=said):

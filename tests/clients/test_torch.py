@@ -278,7 +278,7 @@ def test_a_relative_track_keeps_the_ratios_that_the_groups_came_with(
 
     def made() -> torch.optim.Optimizer:
         layers = [torch.nn.Linear(2, 1) for _ in came]
-        own = [
+        own: list[dict[str, Any]] = [
             {"params": layer.parameters(), "lr": torch.tensor(rate) if tensor else rate}
             for layer, rate in zip(layers, came, strict=True)
         ]
@@ -790,6 +790,24 @@ def test_a_loop_that_says_how_many_updates_a_step_takes_is_right(
     assert (run.unverified, run.workers["rank-0"]["verified_until"], caplog.text) == ([], 30, "")
 
 
+def test_a_step_that_has_no_value_is_asked_for_again_after_the_same_update(service: FakeService) -> None:
+    optimizer = sgd(net())
+    schedule, refused = scheduler(optimizer, service, policy="raise"), 0
+    for step in range(200):
+        optimizer.step()
+        if step == 50:
+            service.down = True
+        while True:
+            try:
+                schedule.step()
+                break
+            except errors.NoValue:
+                refused, service.down = refused + 1, False
+    schedule.close()
+    assert refused
+    assert (schedule.last_epoch, service.runs["r"].unverified) == (200, [])
+
+
 def test_where_nobody_can_count_it_says_so(service: FakeService, caplog: pytest.LogCaptureFixture) -> None:
     inner = sgd(net())
     for weight in inner.param_groups[0]["params"]:
@@ -801,7 +819,7 @@ def test_where_nobody_can_count_it_says_so(service: FakeService, caplog: pytest.
         alone.step()
         schedule.step()
     schedule.close()
-    why = {"start": 0, "stop": 20, "worker": "rank-0", "reason": "uncounted"}
+    why = {"start": 0, "stop": service.runs["r"].horizon, "worker": "rank-0", "reason": "uncounted"}
     assert (service.runs["r"].unverified_reasons, caplog.text) == ([why], "")
 
 
