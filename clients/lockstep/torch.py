@@ -3,7 +3,7 @@
 import logging
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Unpack
 
@@ -55,6 +55,7 @@ class Settings(Options, total=False):
     agreement: str | None  # `broadcast` or `commit`; see `LockstepLR`
     scaler: Any  # a GradScaler: updates of this optimizer that it skips do not count
     updates_per_step: int | str | None  # how many updates one step() stands for, or `any`; 1
+    later: Sequence[str] | None  # tracks of groups that are added later, such as `1/lr`
     resume: str | None  # `auto`: without a scheduler's state go on where the optimizer's own count says
     clock: str | None  # of several optimizers the one whose updates are the steps, by name; all of them
     refuse_zero: bool | None  # raise, and not only warn, where a rate of exactly 0 would write NaN into weights
@@ -97,6 +98,7 @@ class LockstepLR(LRScheduler):
         agreement: str | None = None,
         scaler: Any = None,
         updates_per_step: int | str | None = None,
+        later: Sequence[str] | None = None,
         resume: str | None = None,
         clock: str | None = None,
         refuse_zero: bool | None = None,
@@ -115,6 +117,7 @@ class LockstepLR(LRScheduler):
         ranks = ranks if self._alone else 1
         self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, relative=True, **options)
         beginning = self._adapter.beginning
+        self._later = set(later or ())
         self._refuse_zero, self._auto, self._fresh = refuse_zero, resume == AUTO, True
         self._peeked: Window | None = self._together(beginning.peek)
         self._start = beginning.start_step if self._peeked is None else self._peeked.start
@@ -260,14 +263,18 @@ class LockstepLR(LRScheduler):
     def _made(self, window: Window) -> Slots:
         """New slots, for a window of other tracks or an optimizer with other groups."""
         slots = Slots(self.optimizer.param_groups, window, self._names(), self._firsts)
-        if not self._seen and (lost := sorted(track for track in slots.unused if "/" in track)):
+        unused = slots.unused - self._later
+        if not self._seen and (lost := sorted(track for track in unused if "/" in track)):
             names = ", ".join(closest for closest, *_ in slots.names)
-            raise Misused(f"No parameter group takes {', '.join(lost)}; the groups are {names}.")
-        if slots.unused - self._unused:
-            logger.warning("No parameter group takes %s.", ", ".join(sorted(slots.unused)))
+            raise Misused(
+                f"No parameter group takes {', '.join(lost)}; the groups are {names}. Tracks of groups that are added "
+                "later are named by `later`."
+            )
+        if unused - self._unused:
+            logger.warning("No parameter group takes %s.", ", ".join(sorted(unused)))
         if len(slots.groups) > self._seen:
             self._flattened(slots)
-        self._slots, self._window, self._unused, self._seen = slots, window, slots.unused, len(slots.groups)
+        self._slots, self._window, self._unused, self._seen = slots, window, unused, len(slots.groups)
         return slots
 
     def _look_for_zero(self, slots: Slots, window: Window) -> None:
@@ -474,6 +481,7 @@ class LockstepLR(LRScheduler):
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self.optimizer, self._channel, self._alone, self._refuse_zero = saved["optimizer"], None, True, None
         self._auto = self._fresh = False
+        self._later = set()
         state = saved["state"]
         self._adapter = Adapter(state["run"], None, first=FIRST, resume=state, source=_refused)
         self._reset(Clock())

@@ -237,6 +237,20 @@ def test_an_added_group_has_the_rate_at_its_first_update(
     assert service.runs["r"].unverified == []
 
 
+def test_a_track_may_be_that_of_a_group_that_comes_later(caplog: pytest.LogCaptureFixture) -> None:
+    body, head = net().children()
+    optimizer = torch.optim.SGD(body.parameters(), lr=0.5)
+    schedule = scheduler(optimizer, FakeService({"lr": curve, "1/lr": 0.125}), later=["1/lr"])
+    for step in range(40):
+        if step == 20:
+            optimizer.add_param_group({"params": head.parameters()})
+        optimizer.step()
+        assert [group["lr"] for group in optimizer.param_groups] == [curve(step), 0.125][: 1 + (step >= 20)]
+        schedule.step()
+    assert caplog.text == ""
+    schedule.close()
+
+
 def test_an_added_group_without_numbers_of_its_own_is_nothing_to_speak_of(
     service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -348,6 +362,10 @@ def test_tracks_that_no_group_takes_are_named(service: FakeService, caplog: pyte
     optimizer = torch.optim.SGD(groups(net()), lr=0.1)
     with pytest.raises(errors.Misused, match=r"takes haed/lr; the groups are body, head"):
         scheduler(optimizer, odd)
+    with pytest.raises(
+        errors.Misused, match=r"takes 1/lr; the groups are 0\. .* are named by `later`"
+    ):
+        scheduler(sgd(net()), FakeService({"lr": 0.1, "1/lr": 0.2}))
     unknown = FakeService({"lr": 0.1, "ema_decay": 0.99})
     schedule = scheduler(sgd(net()), unknown)
     schedule.optimizer.step()
