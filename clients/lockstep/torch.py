@@ -4,7 +4,6 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Unpack
 
 try:
@@ -12,18 +11,18 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("lockstep.torch needs PyTorch: pip install torch") from error
 
-import torch.distributed as dist
 from torch.optim.lr_scheduler import LRScheduler
 
 from lockstep.adapter import OVERWRITTEN, Adapter
 from lockstep.beginning import Beginning, Options
 from lockstep.client import Document
 from lockstep.clock import ANY, Clock
+from lockstep.collectives import Collectives, among
 from lockstep.errors import LockstepError, Misused
 from lockstep.follower import Reading, Source
-from lockstep.group import Group
 from lockstep.hooks import after_groups, count_into, hooked, is_rehearsal, own_count
 from lockstep.report import MISCOUNTED, SCALED_INSIDE, UNCOUNTED
+from lockstep.resumption import begin_at
 from lockstep.slots import Slots, scales_inside
 from lockstep.together import Optimizers, Together, makers, parts
 from lockstep.window import Window
@@ -42,10 +41,6 @@ ZERO = (
     "foreach=True or fused=True."
 )
 FIRSTS = "The plan is relative, and group %s came with %r here and with %r when the run began: that one is kept."
-NO_STATE = (
-    "Run %s begins at step %d again, without a scheduler's state: %s. Was it left out of the checkpoint? Load it with "
-    "load_state_dict, or construct the scheduler with resume='auto'."
-)
 REPLACED = "Its parameter groups were replaced, as loading a state does."
 
 
@@ -111,9 +106,9 @@ class LockstepLR(LRScheduler):
         together = optimizer if isinstance(optimizer, torch.optim.Optimizer) else Together(optimizer)
         counted = makers(together, clock)
         rank, ranks = among()
-        self._channel = channel = None if ranks is None else _Channel()
+        self._channel = channel = None if ranks is None else Collectives()
         self._alone = channel is None or agreement == COMMIT  # this rank fetches for itself
-        source = Beginning.feed if channel is None or self._alone else partial(_group_of, channel)
+        source = Beginning.feed if channel is None or self._alone else channel.group
         ranks = ranks if self._alone else 1
         self._adapter = Adapter(run, plan, first=FIRST, rank=rank, ranks=ranks, source=source, relative=True, **options)
         beginning = self._adapter.beginning
@@ -400,37 +395,13 @@ class LockstepLR(LRScheduler):
         self._hooks = hooks
 
     def _begun(self, step: int) -> int:
-        """Where a process begins that was given no state: at `step`, or with `resume="auto"` where it seems to be."""
+        """Where a process begins that was given no state."""
         stood: int | None = self._together(self._adapter.beginning.stood)
         count = own_count(makers(self.optimizer))
-        made = None if count is None else int(count)
-        if max(stood or 0, made or 0) <= step:
-            return step
-        own = "keeps no count of its updates" if made is None else f"has made {made} updates"
-        known = f"the run knows this worker at step {stood}, and the optimizer {own}"
-        if not self._auto:
-            logger.warning(NO_STATE, self.run, step, known)
-            return step
-        if made is not None and made >= step and (stood is None or made <= stood):
-            return made
-        if made is None and stood is not None:
-            return stood
-        raise Misused(f"Run {self.run}: {known}, which do not agree. Load the scheduler's state, or call rejoin(step).")
+        return begin_at(self.run, step, stood, None if count is None else int(count), auto=self._auto)
 
     def _together(self, act: Callable[[], Any]) -> Any:
-        """What rank 0 gets from `act`, at every rank; its error is raised at every rank."""
-        if self._channel is None:
-            return act()
-        result: Any = None
-        if self._channel.rank == 0:
-            try:
-                result = act()
-            except LockstepError as error:
-                result = error
-        result = self._channel.broadcast(result)
-        if isinstance(result, LockstepError):
-            raise result
-        return result
+        return act() if self._channel is None else self._channel.together(act)
 
     # What torch's schedulers have
 
@@ -491,33 +462,3 @@ class LockstepLR(LRScheduler):
 
 def _refused(_: Beginning) -> Source:
     raise Misused("A copied scheduler follows no run: construct a LockstepLR and load the copy's state_dict().")
-
-
-class _Channel:
-    """The collectives of a `Group`, over a gloo group of its own: they never wait for a GPU."""
-
-    def __init__(self) -> None:
-        self.rank = dist.get_rank()
-        self._group = dist.new_group(backend="gloo")
-
-    def broadcast(self, message: Any) -> Any:
-        box = [message]
-        dist.broadcast_object_list(box, src=0, group=self._group)
-        return box[0]
-
-    def gather(self, message: Any) -> list[Any] | None:
-        box = [None] * dist.get_world_size() if self.rank == 0 else None
-        dist.gather_object(message, box, dst=0, group=self._group)
-        return box
-
-
-def among() -> tuple[int | None, int | None]:
-    """Rank and number of ranks, where torch.distributed runs with several."""
-    several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    return (dist.get_rank(), dist.get_world_size()) if several else (None, None)
-
-
-def _group_of(channel: _Channel, beginning: Beginning) -> Group:
-    """Windows that rank 0 fetches for all."""
-    feed = None if channel.rank else beginning.feed()
-    return Group(channel, feed, beginning.run, beginning.worker, beginning.client)

@@ -13,11 +13,11 @@ from lockstep.adapter import Adapter
 from lockstep.beginning import Options
 from lockstep.client import Document
 from lockstep.clock import Clock
+from lockstep.collectives import among
 from lockstep.errors import Misused
 from lockstep.follower import Reading
 from lockstep.hooks import count_into, hooked, innermost
 from lockstep.report import UNCOUNTED
-from lockstep.torch import among
 
 
 class Factor:

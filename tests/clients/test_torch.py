@@ -362,9 +362,7 @@ def test_tracks_that_no_group_takes_are_named(service: FakeService, caplog: pyte
     optimizer = torch.optim.SGD(groups(net()), lr=0.1)
     with pytest.raises(errors.Misused, match=r"takes haed/lr; the groups are body, head"):
         scheduler(optimizer, odd)
-    with pytest.raises(
-        errors.Misused, match=r"takes 1/lr; the groups are 0\. .* are named by `later`"
-    ):
+    with pytest.raises(errors.Misused, match=r"takes 1/lr; the groups are 0\. .* are named by `later`"):
         scheduler(sgd(net()), FakeService({"lr": 0.1, "1/lr": 0.2}))
     unknown = FakeService({"lr": 0.1, "ema_decay": 0.99})
     schedule = scheduler(sgd(net()), unknown)
