@@ -26,7 +26,7 @@ def train(loader: Loader, net: torch.nn.Module, optimizer: torch.optim.Optimizer
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return loss.item()
+    return float(loss.detach())
 
 
 def main() -> None:

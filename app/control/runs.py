@@ -188,6 +188,8 @@ def _existing(control: Control, reader: Reader, request: RunCreate, posted: Json
             horizon=run.horizon,
             differences=[difference.to_json() for difference in found.differences],
         )
+    if request.if_exists == "keep":
+        found = found.model_copy(update={"differences": found.differences})  # named, also where there is none
     return 200, found
 
 
@@ -229,7 +231,7 @@ def _found(control: Control, reader: Reader, run: RunRow, request: RunCreate) ->
     """A run, and where the posted plan differs from the one that it was created with: a controller's changes apart."""
     shown = presenters.run(reader, control.cache, run, control.cache.curve(reader, run))
     if request.plan.to_json() == run.created_plan:
-        return FoundRun(**dict(shown), differences=[])
+        return FoundRun(**dict(shown))
     differing = presenters.differences(_resolved(request.plan), _resolved(Plan.model_validate(run.created_plan)))
     return FoundRun(**dict(shown), differences=list(islice(differing, SHOWN)))
 

@@ -116,12 +116,18 @@ class Adapter:
 
     def load(self, saved: Mapping[str, Any]) -> Place:
         """Join again with what a checkpoint has, at the next `join`."""
-        self.joined, self._place = False, Place.from_json(saved, self.run)
+        self._leave(Place.from_json(saved, self.run))
         return self._place
 
     def forget(self) -> None:
         """Join again at the next `join`, without what was in hand."""
-        self.joined, self._place = False, Place(self.run)
+        self._leave(Place(self.run))
+
+    def _leave(self, place: Place) -> None:
+        """Stand still until the next `join`: the adapter's own count goes elsewhere."""
+        if self._follower is not None:
+            self._follower.record.stand()
+        self.joined, self._place = False, place
 
     # What was used
 

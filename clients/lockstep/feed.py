@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from lockstep import lifetime
 from lockstep.cache import Cache
@@ -206,7 +205,7 @@ class Feed:
             logger.log(note.level, line)
 
     def _end(self) -> None:
-        with suppress(LockstepError):
+        with contextlib.suppress(LockstepError):
             self._look_back()
         with self._changed:
             self.prefetcher.forget()

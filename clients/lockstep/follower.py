@@ -14,6 +14,10 @@ from lockstep.place import Place
 from lockstep.report import Record
 from lockstep.window import Window
 
+REPLACED = (
+    "Another scheduler of this process follows run {run} as {worker} by now, and one worker has one step. One "
+    "scheduler follows several optimizers: LockstepLR({{'a': one, 'b': two}}). Or give each a run of its own."
+)
 VISIT_SECONDS = 0.005  # the slow path of a look-up (some microseconds) runs at most this often
 LEAST_CHUNK, MAX_CHUNK = 16, 1024  # steps from one to the next: also where steps are long it costs next to nothing
 
@@ -118,6 +122,8 @@ class Follower:
         Until then look-ups need no clock and no lock: the border lies at the window's end, where the next request is
         due, or some milliseconds (a few steps, where those are longer) ahead, whichever comes first.
         """
+        if lifetime.replaced(self.source):
+            raise Misused(REPLACED.format(run=self.run, worker=self.worker))
         self.record.checked = step
         now = time.monotonic()
         if self._visited is not None and (made := step - self._visited[0]) > 0:
@@ -171,12 +177,6 @@ class Follower:
     def _next(self, step: int, pace: float | None) -> Window:
         if self.closed:
             raise Misused(f"This follower of run {self.run} is closed.")
-        if lifetime.replaced(self.source):
-            raise Misused(
-                f"Another scheduler of this process follows run {self.run} as {self.worker} by now, and "
-                "one worker has one step. One scheduler follows several optimizers, LockstepLR({'a': one, 'b': two}); "
-                "else give each a run of its own, or a name by `worker`."
-            )
         window = self.source.take(step, pace)
         self.record.ledger.take(window, step)
         self._window = window

@@ -2,7 +2,7 @@
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import Any
 
@@ -61,7 +61,7 @@ def after_updates(optimizer: torch.optim.Optimizer, act: Callable[[], object]) -
     return optimizer.register_step_post_hook(fused if inside else made)
 
 
-def count_into(clock: Clock, makers: list[torch.optim.Optimizer], adapter: Adapter, owner: object) -> None:
+def count_into(clock: Clock, makers: Sequence[torch.optim.Optimizer], adapter: Adapter, owner: object) -> None:
     """Count the updates of several optimizers, as long as `owner` lives; one too many for a step is noted at once.
 
     Raises `Misused` where PyTorch runs no hooks.
@@ -86,7 +86,7 @@ def count_into(clock: Clock, makers: list[torch.optim.Optimizer], adapter: Adapt
         weakref.finalize(owner, counting.remove).atexit = False
 
 
-def own_count(optimizers: list[torch.optim.Optimizer]) -> Any:
+def own_count(optimizers: Sequence[torch.optim.Optimizer]) -> Any:
     """The updates of its life that an optimizer keeps itself, as a number or a tensor; None where none of them does."""
     states = (state for optimizer in optimizers for state in getattr(optimizer, "state", {}).values())
     return next((state["step"] for state in states if "step" in state), None)

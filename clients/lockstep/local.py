@@ -55,7 +55,7 @@ def _started(home: Path) -> tuple["subprocess.Popen[bytes]", str]:
     if find_spec("app") is None or find_spec("app.main") is None:
         raise Misused(
             "url='local' starts the service in this environment, and it is not installed here: "
-            "pip install lockstep-server, or pass the url of a service."
+            "install lockstep-server, or pass the url of a service."
         )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

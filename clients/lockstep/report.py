@@ -154,6 +154,11 @@ class Record:
             self.step = self.counter.position()
         return self.step
 
+    def stand(self) -> None:
+        """Stay at the step that is running now, whatever the counter says from here on."""
+        self.position()
+        self.counter = None
+
     def settle(self) -> None:
         """The training is over: it ends at the step after the last one that was used, which nothing can change now."""
         counter, self.counter = self.counter, None

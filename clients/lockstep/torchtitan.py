@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from operator import length_hint
-from typing import Any, Unpack
+from typing import Unpack
 
 try:
     import torch
@@ -66,6 +66,7 @@ class Factor:
                 self._step, self._value = step, value
                 return value
         else:
+            self._adapter.forget()
             self._clock.go_to(step)
             record = self._adapter.join(step).record
             record.counter = self._clock
@@ -93,18 +94,22 @@ class Factor:
 
     def _compare(self) -> None:
         """Note where the last update used something else than the base times the rate handed out."""
-        for group, base in self._groups:
-            held, expected = group["lr"], base * self._value
+        for optimizer, index, base in self._groups:
+            held, expected = optimizer.param_groups[index]["lr"], base * self._value
             if isinstance(held, torch.Tensor):
                 expected = float(held.new_tensor(expected))
             if (found := float(held)) != expected:
                 self._adapter.differs(self._step, "lr", found / base if base else found)
 
 
-def _with_bases(optimizers: list[torch.optim.Optimizer]) -> list[tuple[dict[str, Any], float]]:
-    """The parameter groups with their base rates, of which one has to be 1.0."""
-    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-    bases = [float(group.get("initial_lr", group["lr"])) for group in groups]
+def _with_bases(optimizers: list[torch.optim.Optimizer]) -> list[tuple[torch.optim.Optimizer, int, float]]:
+    """The parameter groups, by optimizer and index, with their base rates, of which one has to be 1.0."""
+    groups = [
+        (optimizer, index, float(group.get("initial_lr", group["lr"])))
+        for optimizer in optimizers
+        for index, group in enumerate(optimizer.param_groups)
+    ]
+    bases = [base for *_, base in groups]
     if 1.0 not in bases:
         raise Misused(f"Set the optimizer's rate to 1.0: the run's rates multiply it, and here it is {bases}.")
-    return list(zip(groups, bases, strict=True))
+    return groups

@@ -147,7 +147,7 @@ class TestAJob:
         assert [record.message for record in heard.records] == [
             f"Joined run {RUN} at http://lockstep.invalid: attempt 1, step 0, revision 1.",
             "step 20: lr 0.08 -> 0.04, revision 2 by test, the loss is noisy",
-            f"Left run {RUN} at step 40: steps 0 to 39 are verified.",
+            f"Left run {RUN} at step 41: steps 0 to 40 are verified.",
         ]
         assert {record.threadName for record in heard.records} == {f"lockstep-{RUN}"}
         heard.clear()

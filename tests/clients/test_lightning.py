@@ -119,6 +119,21 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path) -> None:
     assert job.run.unverified == []
 
 
+@pytest.mark.parametrize("resume", [None, "auto"])
+def test_a_second_fit_in_one_process_reports_what_it_ran(
+    tmp_path: Path, resume: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = Revised()
+    job.options |= {} if resume is None else {"resume": resume}
+    net = Net(job)
+    train(net, tmp_path, max_steps=20)
+    train(net, tmp_path, max_steps=10)
+    again = job.committed(20, 30) if resume else job.committed(0, 10)
+    assert net.applied == job.committed(0, 20) + again
+    assert ("begins at step 0 again" in caplog.text) == (resume is None)
+    assert job.run.unverified == []
+
+
 def test_the_monitor_logs_the_applied_rates(tmp_path: Path) -> None:
     job = Revised()
     net = Net(job)

@@ -39,7 +39,11 @@ def values(process: "subprocess.Popen[str]") -> list[float]:
 def test_the_processes_of_a_folder_share_a_service_that_ends_with_them_and_its_run_goes_on(tmp_path: Path) -> None:
     first, second = (begin(tmp_path, "0", "5", worker) for worker in ("a", "b"))
     assert values(first) == values(second) == [1 - step / 100 for step in range(5)]
-    ends = [process.communicate("\n", timeout=60)[0].split() for process in (first, second)]
+    for process in (first, second):  # the one that started it waits for the other
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ends = [process.communicate(timeout=60)[0].split() for process in (first, second)]
     assert [process.returncode for process in (first, second)] == [0, 0]
     assert ends[0] == ends[1]
     assert ends[0][0] == "[]"
@@ -55,7 +59,7 @@ def test_the_processes_of_a_folder_share_a_service_that_ends_with_them_and_its_r
 
 def test_without_the_service_s_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(local, "find_spec", lambda name: None)
-    with pytest.raises(Misused, match="pip install lockstep-server, or pass the url"):
+    with pytest.raises(Misused, match="not installed here: install lockstep-server, or pass the url"):
         local.address(str(tmp_path / "folder"))
 
 

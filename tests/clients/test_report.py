@@ -178,6 +178,15 @@ def test_what_was_handed_out_last_is_used_when_the_training_is_over() -> None:
     assert (record.position(), record.checked, record.beyond) == (7, 7, True)
 
 
+def test_who_goes_elsewhere_stood_where_the_counter_said() -> None:
+    record = Record()
+    record.begin(0)
+    record.counter = Stands()
+    record.stand()
+    assert record.position() == 6
+    assert vars(record)["counter"] is None
+
+
 def test_marks_go_with_the_report_of_their_steps_and_beyond_where_updates_do() -> None:
     record = Record()
     record.begin(0)

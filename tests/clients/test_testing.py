@@ -238,7 +238,7 @@ def test_who_moves_before_its_first_update_owes_nothing(service: Subject, client
         again.go_to(25)
         walk(again, 25, 60)
     assert client.run(name)["unverified"] == []
-    assert worker(client, name)["verified_until"] == 59
+    assert worker(client, name)["verified_until"] == 60
 
 
 @pytest.mark.parametrize(("moved_from", "unverified"), [(0, []), (3, [[0, 3]])])

@@ -172,7 +172,7 @@ def test_a_second_scheduler_of_one_process_is_refused_with_the_way_out() -> None
                 optimizer.step()
                 scheduler.step()
 
-    with pytest.raises(Misused, match=r"one worker has one step. One scheduler follows several optimizers, LockstepLR"):
+    with pytest.raises(Misused, match=r"one step\. One scheduler follows several optimizers: LockstepLR"):
         train()
     for scheduler in schedulers:
         scheduler.close()

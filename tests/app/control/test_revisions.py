@@ -152,15 +152,15 @@ def test_a_revision_is_worked_out_again_where_the_run_moved_meanwhile(
 ) -> None:
     """Nothing slow happens under the lock; so what was worked out is checked there, and done anew."""
     run.create()
-    real = revisions._worked_out
+    real = revisions.worked_out
 
     def overtaken(*arguments: Any) -> Any:
-        monkeypatch.setattr(revisions, "_worked_out", real)
+        monkeypatch.setattr(revisions, "worked_out", real)
         worked = real(*arguments)
         run.window(0)
         return worked
 
-    monkeypatch.setattr(revisions, "_worked_out", overtaken)
+    monkeypatch.setattr(revisions, "worked_out", overtaken)
     assert run.revise({"kind": "scale", "factor": 0.5})["from_step"] == 8
     assert run.values(0, 8) == pytest.approx(linear(0, 8).tolist(), rel=1e-12)
 
