@@ -17,7 +17,8 @@ from app.identity import ANONYMOUS, ROLES, Identity, Role
 from app.store import Store, TokenRow
 
 KNOWN_SECONDS = 5.0
-"""A token that was good is taken as good for so long: each replica learns of a revocation within this time."""
+"""A token that was good is taken as good for so long: then each replica asks again, and learns of a revocation."""
+LOOKING_SECONDS = 0.5  # in which the one who looks has surely found it
 PREFIX = "lockstep_"  # what scanners of repositories can look for
 PATTERN = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._:-]{0,199}\*?")
 LONGEST_NAME = 200
@@ -49,12 +50,22 @@ class Access:
             return self._guarded or reader.any_token()
 
     def known(self, token: bytes) -> Identity | None:
-        """Who sends this token, or none (b""), if that was looked up lately."""
+        """Who sends this token, or none (b""), if that was looked up lately.
+
+        Of many who ask when that has become too old, the first is told None, and looks it up for all.
+        """
         now = self._clock()
         if now < self._open_until:
             return ANONYMOUS
-        identity, until = self._known.get(digest(token), (None, 0.0))
-        return identity if now < until else None
+        if self._open_until:
+            self._open_until = now + LOOKING_SECONDS
+            return None
+        key = digest(token)
+        identity, until = self._known.get(key, (None, 0.0))
+        if identity is not None and now >= until:
+            self._known[key] = identity, now + LOOKING_SECONDS
+            return None
+        return identity
 
     def look_up(self, token: bytes) -> Identity:
         """The same, asked of the database; while it does not answer, who was known stays so.

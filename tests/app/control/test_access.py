@@ -10,6 +10,7 @@ import pytest
 
 from app.control.access import (
     KNOWN_SECONDS,
+    LOOKING_SECONDS,
     Access,
     called,
     create_token,
@@ -84,6 +85,17 @@ def test_a_replica_learns_of_a_revocation_in_time(store: Store, clock: Clock) ->
         assert access.known(token) is None
         with pytest.raises(Unauthorized, match="revoked"):
             access.look_up(token)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_of_many_who_ask_one_looks_it_up(store: Store, clock: Clock, guarded: bool) -> None:
+    access = Access(store, clock=clock)
+    token = create_token(store, "ada", "worker").encode() if guarded else b""
+    identity = access.look_up(token)
+    clock.now += KNOWN_SECONDS
+    assert [access.known(token) for _ in range(3)] == [None, identity, identity]
+    clock.now += LOOKING_SECONDS  # it did not come back
+    assert [access.known(token) for _ in range(2)] == [None, identity]
 
 
 def test_the_first_token_shuts_the_door_and_revoking_the_last_one_does_not_open_it(store: Store, clock: Clock) -> None:
