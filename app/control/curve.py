@@ -9,6 +9,7 @@ starts from the nearest plan that is kept, or in memory; however long the histor
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 from app.control.history import History, carried, rests_on
 from app.errors import Invalid, LockstepError
@@ -18,7 +19,7 @@ from schemas.actions import CreateAction
 from schemas.base import MAX_STEP
 from schemas.plans import Plan
 
-ASKED = 500  # keys in one question
+ASKED = (16, 512)  # keys in the first question, which finds what was committed lately, and in the others
 
 Find = Callable[[Sequence[str]], Mapping[str, Plan]]
 
@@ -62,12 +63,13 @@ class Curve:
         keys = self.history.keys
         known = next((at for at in range(index, -1, -1) if keys[at] in self.memo), 0)
         stop = index + 1
-        while stop > known + 1:
-            asked = keys[max(known + 1, stop - ASKED) : stop]
-            found = self.find(asked)
+        for most in chain(ASKED, repeat(ASKED[-1])):
+            asked = keys[max(known + 1, stop - most) : stop]
+            found = self.find(asked) if asked else {}
             if found:
                 known = max(self.history.lengths[key] for key in found)
                 self.memo[keys[known]] = found[keys[known]]
+            if found or not asked:
                 break
             stop -= len(asked)
         return known

@@ -30,7 +30,7 @@ class Gauges:
 def gauges(control: Control, names: str = "*") -> list[Gauges]:
     """The active runs among those that a pattern names, the newest 500."""
     with control.store.read() as reader:
-        rows = reader.find_runs(names=names, status="active", labels={}, after=None, limit=MOST_RUNS)
+        rows = list(reader.find_runs(names=names, status="active", labels={}, after=None, limit=MOST_RUNS))
         ids, now = [row.id for row in rows], reader.now()
         workers, events = reader.workers_of(ids), reader.event_counts(ids)
     found = []

@@ -1,6 +1,6 @@
 """Stored rows as their callers see them: the models of `schemas.runs`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -12,6 +12,8 @@ from app.errors import escape
 from app.store import EventRow, Reader, RevisionRow, RunRow
 from schemas.runs import Bound, Difference, Event, Lock, Revision, Run
 
+MOST_TRACKS = 20_000  # of the plans on a page
+
 Row = TypeVar("Row")
 Item = TypeVar("Item")
 
@@ -22,11 +24,25 @@ def iso(seconds: float) -> str:
 
 
 def page(
-    rows: Sequence[Row], limit: int, show: Callable[[Row], Item], cursor: Callable[[Row], object]
+    rows: Iterable[Row],
+    limit: int,
+    show: Callable[[Row], Item],
+    cursor: Callable[[Row], object],
+    tracks: Callable[[Item], int] = lambda _item: 0,
 ) -> tuple[list[Item], str | None]:
-    """The items of a page, of rows fetched with one more than `limit`, and the cursor of the next one."""
-    more = len(rows) > limit
-    return [show(row) for row in rows[:limit]], str(cursor(rows[limit - 1])) if more else None
+    """The items of a page, of rows fetched with one more than `limit`, and the cursor of the next one.
+
+    A page of plans ends with the one that makes 20,000 tracks together: a few large ones take as much memory as a
+    thousand others.
+    """
+    items: list[Item] = []
+    following, held = None, 0
+    for row in rows:
+        if len(items) == limit or held >= MOST_TRACKS:
+            return items, following
+        items.append(show(row))
+        following, held = str(cursor(row)), held + tracks(items[-1])
+    return items, None
 
 
 def runs(reader: Reader, cache: Cache, rows: Sequence[RunRow], curves: Mapping[int, Curve]) -> list[Run]:

@@ -124,7 +124,7 @@ def history(
         run = reader.run(name)
         rows = reader.revisions(run.id, after=cursor, limit=limit + 1)
         shown = partial(_shown, control, reader, run) if plan else presenters.revision
-        items, following = presenters.page(rows, limit, shown, lambda row: row.number)
+        items, following = presenters.page(rows, limit, shown, lambda row: row.number, _tracks)
     return RevisionList(items=items, next_cursor=following), run.revision
 
 
@@ -136,6 +136,10 @@ def one(control: Control, name: str, number: int) -> Revision:
         if row is None:
             raise NotFound(f"run {name!r} has no revision {number}")
         return _shown(control, reader, run, row)
+
+
+def _tracks(item: Revision) -> int:
+    return 0 if item.plan is None else len(item.plan.tracks)
 
 
 def _shown(control: Control, reader: Reader, run: RunRow, row: RevisionRow) -> Revision:

@@ -124,8 +124,13 @@ def find(
 ) -> RunList:
     """Runs, newest first, a page at a time; `names` is the name of one, or the beginning of names followed by `*`."""
     with control.store.read() as reader:
-        rows = reader.find_runs(names=names, status=status, labels=labels or {}, after=cursor, limit=limit + 1)
-        page, following = presenters.page(rows, limit, lambda row: row, lambda row: row.id)
+        page, following = presenters.page(
+            reader.find_runs(names=names, status=status, labels=labels or {}, after=cursor, limit=limit + 1),
+            limit,
+            lambda row: row,
+            lambda row: row.id,
+            tracks=lambda row: len(row.created_plan.get("tracks", ())),
+        )
         curves = control.cache.curves(reader, page)
         return RunList(items=presenters.runs(reader, control.cache, page, curves), next_cursor=following)
 

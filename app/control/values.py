@@ -75,7 +75,7 @@ def curve(
         if not start <= stop <= MAX_STEP:
             raise Invalid.at("/stop", f"stop must lie between start ({start}) and {MAX_STEP}")
         steps = range(start, stop, stride)
-        names = _tracks(whole, start, tracks)
+        names = _tracks(reader, run, wanted, horizon, whole, range(start, stop), tracks)
         count = len(steps) * len(names)
         if count > (MOST_VALUES if points is None else MOST_LOOKED_AT):
             raise TooLarge(
@@ -162,17 +162,23 @@ def _within(steps: range, lower: int, upper: int) -> tuple[slice, range]:
 def _read(
     reader: Reader, run: RunRow, attempt: int, horizon: int, curve: Curve, tracks: Sequence[str], steps: range
 ) -> dict[str, Values]:
-    """The values of tracks at a block of steps: planned, and over them what is committed."""
-    found = planned_values(curve, tracks, steps)
-    segments = reader.segments(run.id, attempt, steps.start, min(steps[-1] + 1, horizon))
-    plans = reader.plans(run.id, list({segment.history for segment in segments}))
+    """The values of tracks at a block of steps: committed below the horizon, planned from there on.
+
+    No plan is read of what is committed, but where a track is asked for that may derive from another there.
+    """
+    below, beyond = _within(steps, steps.start, horizon)[1], _within(steps, horizon, max(steps.stop, horizon))[1]
+    ahead = planned_values(curve, tracks, beyond)
+    found = {track: np.concatenate([np.full(len(below), np.nan), ahead[track]]) for track in tracks}
+    segments = reader.segments(run.id, attempt, below.start, below[-1] + 1) if below else []
+    lacking = {segment.history for segment in segments if not set(tracks) <= set(segment.tracks)}
+    plans = reader.plans(run.id, list(lacking)) if lacking else {}
     derived = {history: derived_tracks(plan) for history, plan in plans.items()}
     for segment in segments:
-        where, part = _within(steps, segment.start, segment.stop)
+        where, part = _within(below, segment.start, segment.stop)
         if part:
             inner = slice(part.start - segment.start, part[-1] + 1 - segment.start, steps.step)
             for track, column in found.items():
-                column[where] = _committed(segment, derived[segment.history], track)[inner]
+                column[where] = _committed(segment, derived.get(segment.history, {}), track)[inner]
     return found
 
 
@@ -185,14 +191,26 @@ def _committed(segment: Segment, derived: Mapping[str, Derived], track: str) -> 
     return column if times is None else times.times * column
 
 
-def _tracks(curve: Curve, start: int, tracks: Sequence[str] | None) -> list[str]:
-    plans = [curve.plan(index) for index in range(curve.history.at(start), len(curve.history.rows))]
-    every = {name for plan in plans for name in plan.tracks}
+def _tracks(
+    reader: Reader, run: RunRow, attempt: int, horizon: int, curve: Curve, steps: range, tracks: Sequence[str] | None
+) -> list[str]:
+    """The tracks that are asked for, by default all base tracks that there are at some of the steps.
+
+    Raises `Invalid` for one that the run has neither there nor later.
+    """
+    stop = max(steps.stop, steps.start + 1)
+    ahead = [curve.plan(index) for index, *_ in curve.history.pieces(max(steps.start, horizon), max(stop, horizon))]
+    base = reader.tracks(run.id, attempt, steps.start, min(stop, horizon)) | {
+        name for plan in ahead for name, spec in plan.tracks.items() if spec.kind != "track"
+    }
     if tracks is None:
-        return sorted({name for plan in plans for name, spec in plan.tracks.items() if spec.kind != "track"})
-    for track in tracks:
-        if track not in every:
-            raise Invalid.at("/tracks", f"the run has no track {track!r}; it has {', '.join(sorted(every)[:20])}")
+        return sorted(base)
+    if not set(tracks) <= base:
+        plans = [curve.plan(index) for index in range(curve.history.at(steps.start), len(curve.history.rows))]
+        every = base | {name for plan in plans for name in plan.tracks}
+        for track in tracks:
+            if track not in every:
+                raise Invalid.at("/tracks", f"the run has no track {track!r}; it has {', '.join(sorted(every)[:20])}")
     return list(tracks)
 
 

@@ -96,6 +96,7 @@ def render(
         figure.savefig(
             picture, format=kind, dpi=110, transparent=True, metadata={"Date": None} if kind == "svg" else None
         )
+        figure.clear()  # else all of it stays, pixels too, until the next collection of cycles
     return picture.getvalue()
 
 

@@ -1,7 +1,8 @@
 """The store: every SQL statement of Lockstep. The contract stands in `app.store`."""
 
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -20,8 +21,10 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Text,
     and_,
     case,
+    cast,
     column,
     delete,
     exists,
@@ -72,6 +75,7 @@ TOKEN = _columns(tokens, TokenRow)
 
 REVISION_FIELDS = [column.key for column in REVISION]
 MOST_NAMES = 10_000  # in one question
+FEW = 8  # rows that are fetched at once, of those that may be large
 OURS = (IntegrityError, DataError, ProgrammingError, NotSupportedError)  # what a database has against a statement
 RECENT_SECONDS = 30.0  # a database that failed is in doubt so long, unless a change comes through
 
@@ -96,10 +100,11 @@ class Reader:
 
     def find_runs(
         self, *, names: str = "*", status: str | None, labels: Mapping[str, str], after: int | None, limit: int
-    ) -> list[RunRow]:
+    ) -> Generator[RunRow, None, None]:
         """Runs, newest first, below the id `after`; only those that have the status and all the labels.
 
-        `names` is a name, or the beginning of names followed by `*`.
+        `names` is a name, or the beginning of names followed by `*`. They are read as they are taken, because plans may
+        be large.
         """
         query = select(*RUN).order_by(runs.c.id.desc()).limit(limit)
         if names.endswith("*"):
@@ -114,7 +119,9 @@ class Reader:
         for key, value in labels.items():
             label = each(runs.c.labels).table_valued("key", "value")  # a path to the key has no way to quote a quote
             query = query.where(exists().where(label.c.key == key, label.c.value == value))
-        return [RunRow(*row) for row in self._connection.execute(query)]
+        with self._connection.execute(query, execution_options={"yield_per": FEW}) as result:
+            for row in result:
+                yield RunRow(*row)
 
     def attempts(self, run_id: int) -> list[AttemptRow]:
         """All attempts of a run, the first one first."""
@@ -185,19 +192,34 @@ class Reader:
         """The committed segments of [start, stop) as an attempt sees them, in order: its own, and below its first step
         those that it inherited. The first and the last may reach beyond the range."""
         found: list[Segment] = []
-        upper = stop
+        for own, upper in self._parts(run_id, attempt, start, stop):
+            query = select(*SEGMENT).where(own).order_by(segments.c.start.desc())
+            found += [_cut(segment, upper) for segment in map(_segment, self._connection.execute(query))]
+        return found[::-1]
+
+    def tracks(self, run_id: int, attempt: int, start: int, stop: int) -> set[str]:
+        """The base tracks of what is committed in [start, stop), as an attempt sees it."""
+        names = cast(segments.c.tracks, Text)
+        parts = [
+            self._connection.execute(select(names).where(own).distinct())
+            for own, _ in self._parts(run_id, attempt, start, stop)
+        ]
+        return {track for rows in parts for (text,) in rows for track in json.loads(text)}
+
+    def _parts(self, run_id: int, attempt: int, start: int, stop: int) -> Iterator[tuple[ColumnElement[bool], int]]:
+        """Which segments hold [start, stop), as an attempt sees it, the last ones first, and where they are cut: its
+        own, and below its first step those that it inherited."""
+        upper, earlier = stop, segments.alias()
         for row in reversed([row for row in self.attempts(run_id) if row.attempt <= attempt]):
             lower = max(start, row.from_step)
             if lower < upper:
-                query = (
-                    select(*SEGMENT)
-                    .where(segments.c.run_id == run_id, segments.c.attempt == row.attempt)
-                    .where(segments.c.start < upper, segments.c.stop > lower)
-                    .order_by(segments.c.start.desc())
+                own, before = (
+                    and_(table.c.run_id == run_id, table.c.attempt == row.attempt) for table in (segments, earlier)
                 )
-                found += [_cut(segment, upper) for segment in map(_segment, self._connection.execute(query))]
+                first = select(func.max(earlier.c.start)).where(before, earlier.c.start <= lower).scalar_subquery()
+                since = segments.c.start >= func.coalesce(first, lower)  # found in the index, as `stop` would not be
+                yield and_(own, since, segments.c.start < upper, segments.c.stop > lower), upper
             upper = min(upper, row.from_step)
-        return found[::-1]
 
     def workers(self, run_id: int, names: Sequence[str] | None = None) -> list[WorkerRow]:
         """The workers of a run, by name; all of them, or those that are named."""
@@ -425,7 +447,7 @@ class Store:
 
     def __init__(self, url: str, *, beside: bool = False) -> None:
         """Raises `StoreError` where the database cannot be used, or has another schema than this release."""
-        self._failed: tuple[float, Unavailable] | None = None
+        self._failed: tuple[float, str] | None = None
         self._database = database_of(make_url(url), beside=beside)
         self._engine = self._database.engine()
         try:
@@ -457,7 +479,7 @@ class Store:
             connection.exec_driver_sql(self._database.touch)
         failed = self._failed
         if failed is not None and time.monotonic() - failed[0] < RECENT_SECONDS:
-            raise failed[1]
+            raise Unavailable(failed[1])
 
     def close(self) -> None:
         """Give everything back. The store cannot be used afterwards."""
@@ -472,9 +494,9 @@ class Store:
             raise
         except (DatabaseError, SQLAlchemyTimeout) as error:
             self._database.failed(error)
-            failure = Unavailable(f"the database failed: {reason_of(error)}; try again later")
-            self._failed = time.monotonic(), failure
-            raise failure from error
+            detail = f"the database failed: {reason_of(error)}; try again later"
+            self._failed = time.monotonic(), detail
+            raise Unavailable(detail) from error
 
     def _check_schema(self, url: str) -> None:
         with self._engine.connect() as connection:

@@ -3,6 +3,7 @@
 import threading
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -315,6 +316,43 @@ def test_runs_are_found_by_status_and_all_labels_newest_first(store: Store) -> N
         assert [r.id for r in reader.find_runs(status=None, labels={"mark": mark}, after=rows[2].id, limit=1)] == [
             rows[1].id
         ]
+
+
+def test_runs_are_read_as_they_are_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def noted(*values: Any) -> RunRow:
+        made.append(values[0])
+        return RunRow(*values)
+
+    mark = uuid.uuid4().hex
+    with store.change() as tx:
+        rows = [add(tx, name(), labels={"mark": mark}) for _ in range(20)]
+    monkeypatch.setattr("app.store.sql.RunRow", noted)
+    with store.read() as reader:
+        found = reader.find_runs(status=None, labels={"mark": mark}, after=None, limit=20)
+        assert [next(found).id for _ in range(3)] == made == [row.id for row in rows[:-4:-1]]
+        found.close()
+        assert reader.run(rows[0].name) == rows[0]
+
+
+def of(start: int, *tracks: str) -> Segment:
+    return replace(segment(start, start + 8), tracks=tracks, data=bytes(64 * len(tracks)))
+
+
+def test_tracks_are_those_of_what_is_committed_in_the_range(store: Store) -> None:
+    with store.change() as tx:
+        row = add(tx, name())
+        tx.add_segments(row.id, [of(0, "lr"), of(8, "lr", "wd"), of(16, "m")])
+        tx.end_attempt(row.id, 1, 24)
+        tx.add_attempt(row.id, 2, 12)
+        tx.add_segments(row.id, [replace(of(12, "new"), attempt=2)])
+        assert tx.tracks(row.id, 1, 0, 24) == {"lr", "wd", "m"}
+        assert tx.tracks(row.id, 1, 0, 8) == {"lr"}
+        assert tx.tracks(row.id, 1, 15, 17) == {"lr", "wd", "m"}
+        assert tx.tracks(row.id, 2, 0, 24) == {"lr", "wd", "new"}
+        assert tx.tracks(row.id, 2, 12, 20) == {"new"}
+        assert tx.tracks(row.id, 2, 5, 5) == set()
 
 
 def test_answers_to_keys_belong_to_run_and_call(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.control.presenters import differences, iso, page
+from app.control.presenters import MOST_TRACKS, differences, iso, page
 
 
 def test_a_time_is_utc_with_milliseconds() -> None:
@@ -17,6 +17,13 @@ def test_a_page_ends_at_its_limit_and_says_where_the_next_begins(
     rows: list[int], items: list[int], cursor: str | None
 ) -> None:
     assert page(rows, 2, lambda row: 10 * row, lambda row: row) == (items, cursor)
+
+
+@pytest.mark.parametrize(("each", "items", "cursor"), [(1, 3, None), (MOST_TRACKS // 2, 2, "1"), (10**6, 1, "0")])
+def test_a_page_of_plans_ends_where_they_have_too_many_tracks_together(
+    each: int, items: int, cursor: str | None
+) -> None:
+    assert page(range(3), 3, str, lambda row: row, lambda _: each) == ([str(row) for row in range(items)], cursor)
 
 
 @pytest.mark.parametrize(

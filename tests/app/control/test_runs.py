@@ -167,6 +167,25 @@ def test_runs_are_listed_newest_first_by_status_and_label(control: Any) -> None:
     assert names(cursor=int(page.next_cursor)) == [made[0].name]
 
 
+def test_a_page_of_large_plans_is_short_and_all_pages_have_all_runs(
+    control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.control.presenters.MOST_TRACKS", 4)
+    tracks = {name: {"kind": "constant", "value": 1.0} for name in ("lr", "momentum", "weight_decay")}
+    made = [Run(control) for _ in range(5)]
+    mark = made[0].name
+    for one in made:
+        one.create_plan({"tracks": tracks}, labels={"mark": mark})
+    pages: list[list[str]] = []
+    cursor = None
+    while not pages or cursor is not None:
+        page = runs.find(control, labels={"mark": mark}, cursor=cursor)
+        pages.append([item.run for item in page.items])
+        cursor = None if page.next_cursor is None else int(page.next_cursor)
+    assert list(map(len, pages)) == [2, 2, 1]
+    assert [name for page in pages for name in page] == [one.name for one in reversed(made)]
+
+
 def test_settings_change_and_the_rest_stays(run: Run) -> None:
     before = run.create(labels={"a": "b"})
     answer = runs.patch(run.control, run.name, RunPatch(lead_seconds=3.0, labels={"c": "d"}), ANONYMOUS)[1].to_json()

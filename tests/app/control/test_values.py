@@ -11,8 +11,9 @@ from app.control import revisions, runs, values
 from app.control.values import BLOCK, sampled
 from app.errors import Invalid, TooLarge
 from app.identity import ANONYMOUS
+from app.store import Store
 from schemas.runs import RevisionCreate, RunCreate, RunValues
-from tests.app.control.harness import LINEAR, Run
+from tests.app.control.harness import LINEAR, Run, control_over
 
 LONG = 3_000_000
 
@@ -138,3 +139,37 @@ def test_few_enough_are_all_there() -> None:
     steps, found = sampled(lambda block: {"lr": np.array(block, float)}, [range(3), range(3, 5)], 5, [])
     assert (steps.tolist(), found["lr"].tolist()) == ([0, 1, 2, 3, 4], [0.0, 1.0, 2.0, 3.0, 4.0])
     assert sampled(lambda block: {"lr": np.array(block, float)}, [], 5, [])[0].tolist() == []
+
+
+def test_committed_values_take_as_many_statements_and_no_plan_however_long_the_history(
+    store: Store, statements: list[str]
+) -> None:
+    """Of a service that has just started, and holds none of it."""
+    run = Run(control_over(store))
+    run.create()
+    counts = []
+    for _ in range(2):
+        for _ in range(5):
+            run.revise({"kind": "scale", "factor": 0.9})
+            run.values(0, run.get()["horizon"] + 1)
+        fresh = Run(control_over(store), run.name)
+        statements.clear()
+        found = curve(fresh, start=3, stop=40)
+        assert "FROM plans" not in "".join(statements)
+        counts.append(len(statements))
+        assert found.values["lr"].tolist() == run.values(3, 40)
+    assert counts[0] == counts[1]
+
+
+def test_a_track_that_comes_later_is_named_where_it_is(run: Run) -> None:
+    run.create()
+    run.values(0, 30)
+    horizon = run.get()["horizon"]
+    two = {"tracks": {"lr": LINEAR, "wd": {"kind": "constant", "value": 0.1}}, "total_steps": 1000}
+    run.revise({"kind": "replace", "plan": two})
+    run.values(horizon, horizon + 4)
+    assert set(curve(run, stop=horizon).values) == {"lr"}
+    whole = curve(run, stop=horizon + 1).values["wd"].tolist()
+    assert whole[-1] == 0.1
+    assert np.isnan(whole[:-1]).all()
+    assert np.isnan(curve(run, stop=horizon, tracks=["wd"]).values["wd"]).all()

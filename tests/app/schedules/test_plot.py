@@ -1,14 +1,18 @@
 """Pictures: valid files of the right kind, the same for the same input, with what was asked for in them."""
 
+import gc
 import re
 import subprocess
 import sys
+import weakref
 from io import BytesIO
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib import image
+from matplotlib.backends.backend_agg import RendererAgg
 
 from app.schedules import compile_plan
 from app.schedules.plot import COLOURS, INK, Line, Mark, line, render
@@ -30,6 +34,25 @@ def test_svg_and_png() -> None:
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert svg == render(lines, marks=[Mark(1, "revision 2")], log=True, title="_t")
     assert render(lines, kind="png").startswith(b"\x89PNG")
+
+
+def test_a_picture_that_is_drawn_is_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only when cycles are collected next: a large one has a hundred megabytes of pixels."""
+    drawn: list[weakref.ref[RendererAgg]] = []
+
+    def noted(renderer: RendererAgg, *arguments: Any, **options: Any) -> None:
+        drawn.append(weakref.ref(renderer))
+        made(renderer, *arguments, **options)
+
+    made: Any = RendererAgg.__init__
+    monkeypatch.setattr(RendererAgg, "__init__", noted)
+    gc.disable()
+    try:
+        render([Line("a", [0, 1], [1.0, 2.0])], kind="png")
+    finally:
+        gc.enable()
+    assert drawn
+    assert [one() for one in drawn] == [None] * len(drawn)
 
 
 def texts(svg: bytes) -> str:
