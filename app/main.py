@@ -27,6 +27,7 @@ from app.api.codecs import json_response
 from app.api.dependencies import known_query, permitted
 from app.api.door import Door
 from app.api.record import Meter, Record
+from app.api.turns import turns
 from app.control.access import KNOWN_SECONDS, Access, create_token, revoke_token, tokens
 from app.control.cache import Cache
 from app.control.context import Control
@@ -62,6 +63,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # else looked for at each request, a tenth of it
     )
     service.state.control = control
+    service.state.turns = turns()
     access = Access(store, settings.admin_token)
     service.state.meter = meter = Meter()
     service.add_middleware(Door, control=control, access=access, max_body_bytes=settings.max_body_bytes)

@@ -9,6 +9,7 @@ from app.api.bodies import posted
 from app.api.codecs import response
 from app.api.dependencies import Asked, Controlled, Identified, Keyed, Matched
 from app.api.pictures import PICTURES, accepted_picture
+from app.api.turns import ASKING, CHANGING
 from app.control import revisions, runs, values
 from app.control.access import permit
 from app.control.idempotency import Answer
@@ -44,6 +45,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 @router.post(
     "",
     status_code=201,
+    dependencies=[CHANGING],
     response_model=FoundRun,
     responses={200: {"model": FoundRun, "description": "It was there"}},
     summary="Create a run, or find it",
@@ -58,7 +60,7 @@ def create(
     return response(answer, status=status, headers={"Location": f"/v1/runs/{body.run}", **_tagged(answer)})
 
 
-@router.get("", response_model=RunList, summary="List runs")
+@router.get("", dependencies=[ASKING], response_model=RunList, summary="List runs")
 def find(
     control: Controlled,
     identity: Identified,
@@ -94,7 +96,7 @@ def patch(
     return _run(runs.patch(control, run, body, identity, asked))
 
 
-@router.get("/{run}/values", response_model=RunValues, summary="The curve of a run")
+@router.get("/{run}/values", dependencies=[ASKING], response_model=RunValues, summary="The curve of a run")
 def curve(
     control: Controlled,
     request: Request,
@@ -122,7 +124,9 @@ def curve(
     return response(seen.values, request.headers.get("accept", ""), headers=about)
 
 
-@router.post("/{run}/revisions", status_code=201, response_model=Revision, summary="Change the schedule")
+@router.post(
+    "/{run}/revisions", status_code=201, dependencies=[CHANGING], response_model=Revision, summary="Change the schedule"
+)
 def revise(
     control: Controlled,
     run: Text,
@@ -137,7 +141,9 @@ def revise(
     return response(answer, status=status, headers=headers)
 
 
-@router.post("/{run}/revisions/preview", response_model=Preview, summary="See what a change would do")
+@router.post(
+    "/{run}/revisions/preview", dependencies=[ASKING], response_model=Preview, summary="See what a change would do"
+)
 def preview(
     control: Controlled,
     run: Text,
@@ -149,7 +155,7 @@ def preview(
     return response(revisions.preview(control, run, body, identity, points=points))
 
 
-@router.get("/{run}/revisions", response_model=RevisionList, summary="History")
+@router.get("/{run}/revisions", dependencies=[ASKING], response_model=RevisionList, summary="History")
 def history(
     control: Controlled,
     run: Text,
@@ -168,7 +174,7 @@ def revision(control: Controlled, run: Text, number: Number) -> Response:
     return response(revisions.one(control, run, number))
 
 
-@router.post("/{run}/rewind", response_model=RewoundRun, summary="Go back to a checkpoint")
+@router.post("/{run}/rewind", dependencies=[CHANGING], response_model=RewoundRun, summary="Go back to a checkpoint")
 def rewind(
     control: Controlled,
     run: Text,
@@ -182,13 +188,13 @@ def rewind(
     return response(answer, status=status, headers=_tagged(answer))
 
 
-@router.get("/{run}/workers", response_model=WorkerList, summary="The workers of a run")
+@router.get("/{run}/workers", dependencies=[ASKING], response_model=WorkerList, summary="The workers of a run")
 def workers(control: Controlled, run: Text) -> Response:
     """Where each one is, and what of it is verified."""
     return response(workers_of(control, run))
 
 
-@router.get("/{run}/events", response_model=EventList, summary="What happened to a run")
+@router.get("/{run}/events", dependencies=[ASKING], response_model=EventList, summary="What happened to a run")
 def events(
     control: Controlled,
     run: Text,

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from app.api import problems
 from app.api.schedules import router
+from app.api.turns import turns
 
 RAMP = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 100}
 OCTETS = {"accept": "application/octet-stream"}
@@ -19,6 +20,7 @@ OCTETS = {"accept": "application/octet-stream"}
 def http() -> Iterator[TestClient]:
     app = FastAPI()
     problems.install(app)
+    app.state.turns = turns()
     app.include_router(router)
     with TestClient(app) as client:
         yield client

@@ -1,12 +1,17 @@
 """The window call is answered by the door and has a route as well; nobody can tell from the answers."""
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from app.api import windows
+from app.api.codecs import response
 from app.api.door import run_of_windows
 from app.main import create_app
 from app.settings import Settings
@@ -79,3 +84,23 @@ def test_a_mistake_of_ours_is_a_problem_too(http: TestClient, monkeypatch: pytes
     monkeypatch.setattr("app.control.windows.from_memory", broken)
     answer = http.post("/v1/runs/a/windows", json={"worker": "rank-0", "step": 0})
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:lockstep:problem:internal")
+
+
+@pytest.mark.parametrize(
+    ("few", "accept", "by_a_thread"),
+    [(8, "application/json", False), (7, "application/json", True), (7, "application/octet-stream", False)],
+)
+def test_a_large_window_is_written_as_json_by_a_thread(
+    http: TestClient, monkeypatch: pytest.MonkeyPatch, few: int, accept: str, by_a_thread: bool
+) -> None:
+    writers: list[str] = []
+
+    def noted(*arguments: Any) -> Response:
+        writers.append(threading.current_thread().name)
+        return response(*arguments)
+
+    monkeypatch.setattr(windows, "FEW", few)
+    monkeypatch.setattr(windows, "response", noted)
+    answer = http.post("/v1/runs/a/windows", json={"worker": "rank-0", "step": 0}, headers={"accept": accept})
+    assert answer.headers["content-type"] == accept
+    assert ["AnyIO worker" in writer for writer in writers] == [by_a_thread]
