@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 FILE = Path(__file__).with_name("figures.json")
-PAGES = tuple(ROOT / page for page in ("README.md", "docs/cost.md", "docs/frameworks/README.md"))
+PAGES = tuple(ROOT / page for page in ("README.md", "docs/cost.md", "docs/limits.md", "docs/frameworks/README.md"))
 MARKS = re.compile(r"(?<=<!-- figures: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 

@@ -84,7 +84,7 @@ def main() -> None:
             agreement=JOB["agreement"],
             policy=JOB["policy"],
             wait_seconds=60.0,
-            timeout=1.0,
+            timeout=JOB["timeout"],
             transport=Stalling() if JOB["stall_rank"] == RANK else None,
         )
     torch.manual_seed(RANK)
