@@ -50,7 +50,7 @@ def test_every_answer_is_as_the_document_says(document: Any, method: str, path: 
     asked: list[int] = []
 
     def ask(case: Any, known: bool) -> None:
-        if known and "{run}" in path:
+        if known and "{run}" in path and case.meta.generation.mode.is_positive:  # a wrong one stays wrong
             case.path_parameters["run"] = "a"
         answer = case.call_and_validate()
         asked.append(answer.status_code)
