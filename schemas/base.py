@@ -120,6 +120,14 @@ class Warned(Model):
     detail: str
     pointer: str = ""
 
+    def under(self, prefix: str) -> "Warned":
+        """The same, of a part of something larger."""
+        return self.at(prefix + self.pointer)
+
+    def at(self, pointer: str) -> "Warned":
+        """The same, elsewhere."""
+        return self.model_copy(update={"pointer": pointer})
+
 
 class Problem(Model):
     """An error answer, `application/problem+json` (RFC 9457). Conflicts carry further members that say what holds."""

@@ -82,6 +82,7 @@ class Evaluated(Model):
     """As asked for, or the steps that decimation left."""
     values: list[float] | dict[str, list[float]]
     dtype: Literal["float64"]
+    warnings: list[Warned]
 
 
 class EvaluatedStep(Model):
@@ -139,6 +140,8 @@ class ExplainedPlan(Model):
 
     tracks: dict[str, Explained]
     derived: dict[str, dict[str, Any]]
+    warnings: list[Warned]
+    """Those of all tracks."""
 
 
 Label = Annotated[Text, Field(max_length=200)]

@@ -5,13 +5,14 @@ class variables below are what the catalogue shows. A kind that is built from ot
 simpler kinds.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import ConfigDict, PlainValidator, SerializeAsAny, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from schemas.base import Model, nearest
+from schemas.base import Model, Warned, nearest
 
 KINDS: dict[str, type["Spec"]] = {}
 """Every kind that is defined, by name."""
@@ -33,12 +34,22 @@ class Spec(Model):
     """Other names that it may be looked for by."""
     example: ClassVar[dict[str, Any]] = {}
     """Fields of one that can be evaluated; `kind` is added."""
+    lasts: ClassVar[bool] = False
+    """Whether it comes down to a value that is meant to last."""
     nests: ClassVar[bool] = True
     """Whether it may stand inside other schedules."""
 
     def drives(self) -> tuple[str, ...]:
         """What it sets of the optimizer: the tracks of a plan whose preset it is. `quantity` says which it gives."""
         return ("lr",)
+
+    def remarks(self) -> Iterable[Warned]:
+        """Warnings of what its library makes of these parameters that nobody expects; pointers are into itself."""
+        return ()
+
+    def last_step(self) -> float | None:
+        """The last step of its own clock that its library computes, where the library raises an error beyond it."""
+        return None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

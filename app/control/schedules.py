@@ -15,8 +15,9 @@ from app.schedules.arrays import groups
 from app.schedules.catalogue import LENGTHS, entry, find
 from app.schedules.compiled import compile_folded, follows_metric
 from app.schedules.explain import segments, summary
-from app.schedules.pitfalls import pitfalls
+from app.schedules.pitfalls import of_track
 from app.schedules.plot import Line, Mark, line, render
+from schemas.base import Warned
 from schemas.evaluate import Evaluate, Explain, MetricValue, Plot, StepRange, Subject
 from schemas.plans import Plan
 from schemas.specs import KINDS
@@ -25,7 +26,7 @@ MAX_VALUES = 10_000_000  # of an answer in bytes
 MAX_JSON_VALUES = 2_000_000
 FAR = 2**40  # joins of a schedule without an end are looked for below this step
 MAX_WORK = 4_000_000_000  # passes over values, about a nanosecond each
-ONLY = "value"  # name of the track that a lone schedule becomes
+ONLY = "lr"  # name of the track that a lone schedule becomes
 
 Values = NDArray[np.float64]
 Pieces = list[tuple[int, CompiledPlan]]
@@ -38,6 +39,8 @@ class Evaluation:
     request: Evaluate
     steps: StepRange | list[int]
     values: dict[str, Values]
+    warnings: list[Warned]
+    """Of the plan; not worked out for a single step."""
 
     def answer(self) -> dict[str, Any]:
         """As JSON data, in the shapes of ALGEBRA §1."""
@@ -50,6 +53,7 @@ class Evaluation:
             "steps": steps,
             "values": many if self.request.plan is not None else many[ONLY],
             "dtype": "float64",
+            "warnings": [warning.model_dump() for warning in self.warnings],
         }
 
 
@@ -78,9 +82,11 @@ def evaluate(request: Evaluate, *, limit: int = MAX_JSON_VALUES) -> Evaluation:
         values = {name: _values(pieces, name, steps) for name in names}
         for name, column in values.items():
             _refuse_nonfinite(name, column, steps)
+    base = () if request.step is not None else compiled.base
+    warnings = list(dict.fromkeys(warning for name in base for warning in _warnings(request, plan, name)))
     if request.points is None or request.step is not None or count <= request.points:
-        return Evaluation(request, steps, values)
-    return _decimated(request, pieces, steps, values)
+        return Evaluation(request, steps, values, warnings)
+    return _decimated(request, pieces, steps, values, warnings)
 
 
 def explain(request: Explain) -> dict[str, Any]:
@@ -95,26 +101,30 @@ def explain(request: Explain) -> dict[str, Any]:
     if request.schedule is not None:
         return tracks[ONLY]
     derived = {name: {"of": item.of, "times": item.times} for name, item in sorted(compiled.derived.items())}
-    return {"tracks": tracks, "derived": derived}
+    warnings = [warning for track in tracks.values() for warning in track["warnings"]]
+    return {"tracks": tracks, "derived": derived, "warnings": warnings}
 
 
 def _explained(request: Explain, plan: Plan, compiled: CompiledPlan, name: str) -> dict[str, Any]:
-    spec, total = plan.tracks[name], plan.total_steps
     steps = _range(request, plan, compiled, name)
     count = _count(steps)
     if count > MAX_VALUES or count * compiled.cost() > MAX_WORK:
         raise TooLarge(f"{count:,} steps are too many to look at; give `steps` with a `stride`")
     values = compiled.values(name, steps.start, steps.stop, steps.stride)
     _refuse_nonfinite(name, values, steps)
-    warnings = pitfalls(spec, compiled.native[name], values, total, plan.steps_per_epoch)
-    base = f"/plan/tracks/{escape(name)}" if request.schedule is None else "/schedule"
     return {
         "lowered": compiled.native[name].to_json(),
         "steps": steps.model_dump(),
         "segments": segments(compiled, name, steps.start, steps.stop),
         **summary(values, steps.start, steps.stride),
-        "warnings": [warning.model_dump() | {"pointer": base + warning.pointer} for warning in warnings],
+        "warnings": [warning.model_dump() for warning in _warnings(request, plan, name)],
     }
+
+
+def _warnings(subject: Subject, plan: Plan, name: str) -> list[Warned]:
+    """Those for a base track of the subject's plan, with pointers into the request."""
+    at = f"/plan/tracks/{escape(name)}" if subject.plan and name in subject.plan.tracks else "/plan/preset"
+    return [warning.under(at if subject.schedule is None else "/schedule") for warning in of_track(plan, name)]
 
 
 def plot(request: Plot, kind: str) -> bytes:
@@ -266,7 +276,11 @@ def _refuse_nonfinite(name: str, values: Values, steps: StepRange | list[int]) -
 
 
 def _decimated(
-    request: Evaluate, pieces: Pieces, steps: StepRange | list[int], values: dict[str, Values]
+    request: Evaluate,
+    pieces: Pieces,
+    steps: StepRange | list[int],
+    values: dict[str, Values],
+    warnings: list[Warned],
 ) -> Evaluation:
     assert request.points is not None
     every, compiled = _every(steps), pieces[0][1]
@@ -278,4 +292,5 @@ def _decimated(
     for name in base:
         keep = [*compiled.joins(name, int(every[0]), int(every[-1]) + 1), *changes]
         chosen = np.union1d(chosen, decimate(every, values[name], max(2, request.points // len(base)), keep))
-    return Evaluation(request, every[chosen].tolist(), {name: column[chosen] for name, column in values.items()})
+    found = {name: column[chosen] for name, column in values.items()}
+    return Evaluation(request, every[chosen].tolist(), found, warnings)

@@ -99,6 +99,7 @@ class AxolotlCosineWithWarmupDecayConstant(WarmedUp):
     source = f"{SOURCE.format(name='get_cosine_schedule_with_warmup_decay_constant')}; arXiv:2308.04014"
     aliases = ("cosine_constant_lr_ratio",)
     example = AxolotlCosineWithQuadraticWarmup.example | {"constant_lr_ratio": 0.8, "min_lr_ratio": 0.1}
+    lasts = True
 
     def lower(self) -> Spec:
         rate, warmup = self.rate(), self.num_warmup_steps

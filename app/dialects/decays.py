@@ -53,6 +53,11 @@ def until(of: Spec, steps: float, end: float) -> Spec:
     return sequence((of, max(steps, 0)), (constant(end), None))
 
 
+def on_from(of: Spec, steps: float) -> Spec:
+    """`of`, with a join where a run of `steps` steps ends, beyond which it goes on."""
+    return sequence((of, steps), (clock(of, steps), None))
+
+
 def undefined() -> Spec:
     """Where the library raises an error: no number, which is refused with its step when it is asked for."""
     return formula("0/0")

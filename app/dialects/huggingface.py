@@ -5,7 +5,7 @@
 
 from math import frexp
 
-from app.dialects.decays import polynomial
+from app.dialects.decays import on_from, polynomial
 from app.dialects.functions import number
 from app.dialects.parameters import FromOptimizer
 from schemas.base import Step
@@ -31,7 +31,7 @@ def waves(start: float, end: float, warmup: int, total: int, cycles: float) -> S
     if frexp(cycles)[0] == 0.5:  # a power of 2: the length of half a wave is exact
         return ramp(start, end, steps / (2 * cycles), "cosine", past="continue")
     wave = f"0.5 * (1 + cos(pi * {cycles!r} * 2 * (step / {steps})))"
-    return formula(f"{number(end)} + {number(start - end)} * {wave}")
+    return on_from(formula(f"{number(end)} + {number(start - end)} * {wave}"), steps)
 
 
 def restarts(rate: float, warmup: int, total: int, cycles: float) -> Spec:

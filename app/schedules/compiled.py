@@ -79,10 +79,10 @@ class CompiledPlan:
         """About how many passes over an array it takes to evaluate every base track once."""
         return sum(curve.cost() for curve in self._curves.values())
 
-    def joins(self, track: str, start: int, stop: int) -> list[int]:
-        """The steps in [start, stop) that begin a new piece of the curve; at most 4,096 of them, the first found."""
+    def joins(self, track: str, start: int, stop: int, most: int = MAX_JOINS) -> list[int]:
+        """The steps in [start, stop) that begin a new piece of the curve; at most `most` of them, the first found."""
         curve, _ = self._of(track)
-        found = islice(curve.joins(start - 1, stop - 1), MAX_JOINS)
+        found = islice(curve.joins(start - 1, stop - 1), most)
         steps = {ceil(join - 1e-12 * abs(join)) for join in found}  # a stretched clock leaves 1000.0000000000001
         return sorted(step for step in steps if start <= step < stop)
 

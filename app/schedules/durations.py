@@ -1,5 +1,6 @@
 """The one place where durations become whole steps (ALGEBRA §3): exactly, half up."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
 from math import floor
@@ -43,6 +44,28 @@ def resolve_spec(spec: Spec, total_steps: int | None, steps_per_epoch: float | N
         return resolved
 
     return visit(spec, pointer)
+
+
+def durations(spec: Spec) -> Iterator[tuple[str, float]]:
+    """(pointer, steps) of the resolved durations of a schedule itself, those of the schedules inside left out."""
+
+    def visit(model: Model, pointer: str) -> Iterator[tuple[str, float]]:
+        for name in _duration_fields(type(model)):
+            at = f"{pointer}/{type(model).model_fields[name].alias or name}"
+            yield from _leaves(getattr(model, name), at)
+        for name, parts in _part_fields(model).items():
+            for index, part in enumerate(parts):
+                yield from visit(part, f"{pointer}/{name}/{index}")
+
+    return visit(spec, "")
+
+
+def _leaves(value: Any, pointer: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{pointer}/{index}")
+    elif value is not None:
+        yield pointer, float(value)
 
 
 def resolve_duration(

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.control.schedules import evaluate
 from schemas.evaluate import Evaluate
+from schemas.specs import schedule
 
 FLOAT64 = (1e-12, 1e-15)
 
@@ -17,6 +18,20 @@ def values(spec: dict[str, Any], steps: Sequence[int] | int, **request: Any) -> 
     answer = evaluate(Evaluate.model_validate({"schedule": spec, "steps": wanted, **request})).answer()
     found: list[float] = answer["values"]
     return found
+
+
+def ends(spec: dict[str, Any], theirs: Sequence[float], *, raised: bool) -> None:
+    """Hold a spec to know the last step that its library computes, of which `theirs` are all, if it `raised`; from the
+    step after it on, our values stay the same."""
+    last = schedule(spec).last_step()
+    if not raised:
+        assert last is None or last >= len(theirs) - 1, (
+            f"{spec} ends at {last}, the library at {len(theirs) - 1} or never"
+        )
+        return
+    assert last == len(theirs) - 1, f"{spec} ends at {last}, the library at {len(theirs) - 1}"
+    held = values(spec, [len(theirs), len(theirs) + 1, 2 * len(theirs) + 50, 2**40])
+    assert held == held[:1] * 4, f"{spec} goes on to {held}"
 
 
 def agree(

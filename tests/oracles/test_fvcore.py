@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.schedules import resolve
+from schemas.plans import Plan
 from tests.campaigns import amount
-from tests.oracles.compare import agree
+from tests.oracles.compare import agree, ends
 from tests.oracles.compare import values as values_of
 
 library = pytest.importorskip("fvcore.common.param_scheduler")
@@ -105,7 +107,7 @@ def build(spec: Spec) -> Any:
 
 
 def compare(spec: Spec, steps: int) -> None:
-    """Our values over the run against fvcore's below its end; what fvcore refuses to construct, we refuse."""
+    """Our values against fvcore's over the run and as far again; what fvcore refuses to construct, we refuse."""
     try:
         scheduler = build(spec)
     except ValueError:
@@ -113,16 +115,22 @@ def compare(spec: Spec, steps: int) -> None:
             values_of(spec, steps)
         return
     theirs: list[Any] = []
-    for step in range(steps):
+    raised = False
+    for step in range(2 * steps + 1):
         try:
             theirs.append(scheduler(step / steps))
         except (IndexError, RuntimeError):  # a member that is read beyond its end
+            raised = True
             break
-        if isinstance(theirs[-1], complex):
+        if isinstance(theirs[-1], complex):  # a root of less than nothing, beyond the run
             theirs.pop()
+            raised = True
             break
     if theirs:
         agree(spec, theirs, total_steps=steps)
+    if len(theirs) >= steps:  # else a member ended before its composite
+        whole = resolve(Plan.model_validate({"tracks": {"lr": spec}, "total_steps": steps}))
+        ends(whole.tracks["lr"].to_json(), theirs, raised=raised)
 
 
 @pytest.mark.parametrize("name", list(LEAVES))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.campaigns import amount
-from tests.oracles.compare import agree
+from tests.oracles.compare import agree, ends
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -117,8 +117,8 @@ def build(spec: Spec) -> Any:
     return getattr(library, spec["kind"].removeprefix("paddle."))(**given)
 
 
-def compare(spec: Spec) -> None:
-    """Our values against those that paddle gives until it raises."""
+def compare(spec: Spec) -> tuple[list[float], bool]:
+    """Our values against those that paddle gives until it raises; these, and whether it raised."""
     scheduler, rates = build(spec), []
     for _ in range(LENGTH):
         rates.append(scheduler())
@@ -127,13 +127,15 @@ def compare(spec: Spec) -> None:
         except (ValueError, ZeroDivisionError):
             break
     agree(spec, rates)
+    return rates, len(rates) < LENGTH
 
 
 @pytest.mark.parametrize("name", list(KINDS))
 def test_every_scheduler(name: str) -> None:
     for index in range(DRAWS):
         spec = {"kind": f"paddle.{name}"} | KINDS[name](random.Random(f"{name} {index}"))
-        compare(spec | ({"form": "recursive"} if name in RECURSIVE else {}))
+        rates, raised = compare(spec | ({"form": "recursive"} if name in RECURSIVE else {}))
+        ends(spec, rates, raised=raised)
 
 
 @pytest.mark.parametrize("name", ["number", *KINDS])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.campaigns import amount
-from tests.oracles.compare import agree
+from tests.oracles.compare import agree, ends
 
 torch = pytest.importorskip("torch")
 
@@ -117,11 +117,14 @@ def test_timm(name: str, load: Callable[[str], Any]) -> None:
         except ValueError:  # a warm-up beyond the end of shrinking cycles
             continue
         rates: list[float] = []
+        spec, raised = {"kind": f"timm.{name}", "base_lr": base_lr, **given}, False
         for t in range(LENGTH):
             try:
                 scheduler.step(t)
             except ValueError:  # infinitely many shrinking cycles have gone by
+                raised = True
                 break
             rates.append(optimizer.param_groups[0]["lr"])
         if not any(isinstance(rate, complex) for rate in rates):  # where a rounded cycle overshoots, a root is complex
-            agree({"kind": f"timm.{name}", "base_lr": base_lr, **given}, rates)
+            agree(spec, rates)
+            ends(spec, rates, raised=raised)

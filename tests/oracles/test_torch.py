@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
+from schemas.specs import schedule
 from tests.campaigns import amount
-from tests.oracles.compare import agree
+from tests.oracles.compare import agree, ends
 
 torch = pytest.importorskip("torch")
 lr_scheduler = torch.optim.lr_scheduler
@@ -153,6 +154,19 @@ def test_every_scheduler(kind: Draw) -> None:
         spec, base_lr = kind(draw), draw.choice([0.1, 1.0, 3e-4])
         rates, _ = theirs(spec, base_lr, LENGTH)
         agree({"base_lr": base_lr} | spec, rates)
+        ends({"base_lr": base_lr} | spec, rates, raised=len(rates) < LENGTH)
+
+
+def test_a_composite_ends_where_a_member_does() -> None:
+    cycle, late = {"kind": "torch.OneCycleLR", "max_lr": 0.5, "total_steps": 20}, {"kind": "torch.ConstantLR"}
+    for schedulers, milestones in ([cycle, late], [30]), ([cycle, late], [21]), ([late, cycle], [7]):
+        spec = {"kind": "torch.SequentialLR", "schedulers": schedulers, "milestones": milestones, "base_lr": 0.1}
+        rates, _ = theirs({key: value for key, value in spec.items() if key != "base_lr"}, 0.1, LENGTH)
+        agree(spec, rates)
+        assert schedule(spec).last_step() == (len(rates) - 1 if len(rates) < LENGTH else None)
+    chain = {"kind": "torch.ChainedScheduler", "schedulers": [late, cycle]}
+    rates, _ = theirs(chain, 0.1, LENGTH)
+    ends({"base_lr": 0.1} | chain, rates, raised=True)
 
 
 @pytest.mark.parametrize("kind", [*RECURSIVE, multiplicative], ids=lambda kind: kind.__name__)

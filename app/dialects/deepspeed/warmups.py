@@ -4,6 +4,7 @@ DeepSpeed sets the first rate when a scheduler is made, and counts its steps fro
 t calls of `step()`, so the warm-ups show their first value at step 0 and at step 1.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,9 +12,11 @@ from pydantic import Field
 from app.dialects.decays import warmed
 from app.dialects.deepspeed.cycles import SOURCE
 from app.dialects.parameters import FromOptimizer, PerGroup, of_group
-from schemas.base import Count, Step
+from schemas.base import Count, Step, Warned
 from schemas.compose import clamp, clock, constant, formula, ramp, sequence
 from schemas.specs import Spec
+
+PEAK = 0.001  # DeepSpeed's default
 
 
 class Warmup(FromOptimizer):
@@ -75,7 +78,7 @@ class DeepspeedWarmupDecayLR(Warmup):
     """End of the decay."""
     warmup_min_lr: PerGroup = 0.0
     """First and last rate; one per parameter group with `group`."""
-    warmup_max_lr: PerGroup = 0.001
+    warmup_max_lr: PerGroup = PEAK
     """Rate after the warm-up; one per parameter group with `group`."""
 
     formula = (
@@ -85,6 +88,11 @@ class DeepspeedWarmupDecayLR(Warmup):
     source = SOURCE
     aliases = ("warmup linear decay",)
     example = {"total_num_steps": 100, "warmup_num_steps": 10, "warmup_max_lr": 0.1}
+
+    def remarks(self) -> Iterable[Warned]:
+        if self.base_lr is not None and "warmup_max_lr" not in self.model_fields_set and self.rate() != PEAK:
+            detail = f"without `warmup_max_lr` the rate goes up to {PEAK}, not to the optimizer's {self.rate():g}"
+            yield Warned(code="default-peak", detail=detail)
 
     def lower(self) -> Spec:
         """formula or ramp, then ramp"""

@@ -1,11 +1,13 @@
 """Schedulers for parts of the run."""
 
 from dataclasses import replace
+from itertools import accumulate
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from app.dialects.decays import first_step
+from app.dialects.decays import first_step, on_from
 from app.dialects.fvcore.where import EPSILON, Fvcore, OverTheRun, Where
 from schemas.base import NotNegative
 from schemas.compose import sequence
@@ -49,10 +51,26 @@ class FvcoreCompositeParamScheduler(OverTheRun):
                 raise ValueError(f"`schedulers`: member {index} is {member.kind}, and this takes those of fvcore only.")
         return self
 
-    def curve(self, where: Where) -> Spec:
+    def raises(self, where: float) -> bool:
+        last, lengths = self.schedulers[-1], self._shares()
+        if self.interval_scaling[len(lengths) - 1] == "rescaled":
+            *_, total = accumulate(lengths, initial=0.0)
+            where = (where - (total - lengths[-1])) / lengths[-1] if lengths[-1] else inf
+        return isinstance(last, Fvcore) and last.raises(where)
+
+    def _shares(self) -> list[float]:
+        """The lengths, of which the last gets what is left."""
         lengths = [*self.lengths]
         if sum(lengths) != 1.0:
             lengths[-1] = 1.0 - sum(lengths[:-1])
+        return lengths
+
+    def lower(self) -> Spec:
+        """the schedulers in a sequence, over the run and on from there"""
+        return on_from(super().lower(), float(self.run() or 0))
+
+    def curve(self, where: Where) -> Spec:
+        lengths = self._shares()
         phases: list[tuple[Spec, float | None]] = []
         begin, total = 0, 0.0
         for index, (member, length) in enumerate(zip(self.schedulers, lengths, strict=True)):

@@ -1,8 +1,9 @@
 """The schedulers of one formula."""
 
+from math import floor
 from typing import Literal
 
-from app.dialects.decays import exponential
+from app.dialects.decays import exponential, on_from
 from app.dialects.functions import number
 from app.dialects.fvcore.where import SOURCE, OverTheRun, Where
 from schemas.base import NotNegative
@@ -20,6 +21,9 @@ class FvcoreConstantParamScheduler(OverTheRun):
     formula = "value"
     aliases = ("detectron2",)
     example = {"value": 0.1, "num_updates": 100}
+
+    def raises(self, where: float) -> bool:
+        return where >= 1
 
     def curve(self, where: Where) -> Spec:
         return constant(self.value)
@@ -86,7 +90,11 @@ class FvcoreExponentialParamScheduler(OverTheRun):
 
 
 class FvcorePolynomialDecayParamScheduler(OverTheRun):
-    """Down to 0 as a power of what is left of the run; 0 beyond it."""
+    """Down to 0 as a power of what is left of the run.
+
+    Beyond it a whole power goes on, down or up again, as in fvcore; of another, fvcore gives a complex number, and here
+    it stays 0.
+    """
 
     kind: Literal["fvcore.PolynomialDecayParamScheduler"]
     base_value: float
@@ -98,8 +106,13 @@ class FvcorePolynomialDecayParamScheduler(OverTheRun):
     aliases = ("detectron2", "poly")
     example = {"base_value": 0.1, "power": 0.9, "num_updates": 100}
 
+    def raises(self, where: float) -> bool:
+        return where > 1 and self.power != floor(self.power)
+
     def curve(self, where: Where) -> Spec:
-        if where.whole() and self.power > 0:
-            return ramp(self.base_value, 0.0, where.steps, "polynomial", power=self.power)
-        left = f"max(1 - {where.text()}, 0)"
-        return formula(f"{number(self.base_value)} * {left} ** {self.power!r}")
+        if self.power != floor(self.power):
+            if where.whole():
+                return ramp(self.base_value, 0.0, where.steps, "polynomial", power=self.power)
+            return formula(f"{number(self.base_value)} * max(1 - {where.text()}, 0) ** {self.power!r}")
+        power = formula(f"{number(self.base_value)} * (1 - {where.text()}) ** {self.power!r}")
+        return on_from(power, where.steps) if where.whole() else power

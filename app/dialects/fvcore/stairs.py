@@ -38,7 +38,7 @@ class FvcoreMultiStepParamScheduler(OwnLength):
     """Values between milestones, which are shares of `num_updates`, whatever the length of the run.
 
     There is one milestone fewer than values. Without a `num_updates` of its own there are as many, and the last is the
-    length; only for a run that ends before it does `num_updates` say how long that is.
+    length; only for a run that ends before it does `num_updates` say how long that is. fvcore raises beyond the run.
     """
 
     kind: Literal["fvcore.MultiStepParamScheduler"]
@@ -78,6 +78,9 @@ class FvcoreMultiStepParamScheduler(OwnLength):
     def run(self) -> float | None:
         return float(self.total_steps or self.num_updates or self.own())
 
+    def raises(self, where: float) -> bool:
+        return where > 1
+
     def curve(self, where: Where) -> Spec:
         return staircase(self.values, self._milestones(), where, self.own())
 
@@ -104,6 +107,9 @@ class FvcoreStepParamScheduler(OwnLength):
     def own(self) -> float:
         return self.num_updates
 
+    def raises(self, where: float) -> bool:
+        return int((where + EPSILON) * len(self.values)) >= len(self.values)
+
     def curve(self, where: Where) -> Spec:
         return staircase(self.values, list(range(1, len(self.values))), where, len(self.values))
 
@@ -127,6 +133,9 @@ class FvcoreStepWithFixedGammaParamScheduler(OwnLength):
 
     def own(self) -> float:
         return self.num_updates
+
+    def raises(self, where: float) -> bool:
+        return int((where + EPSILON) * (self.num_decays + 1)) > self.num_decays
 
     def curve(self, where: Where) -> Spec:
         values = [self.base_value]

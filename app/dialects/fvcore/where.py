@@ -6,6 +6,7 @@ N are outside fvcore's domain.
 
 from dataclasses import dataclass
 
+from app.dialects.decays import first_step
 from schemas.durations import RunLength
 from schemas.specs import Lowered, Spec
 
@@ -48,6 +49,17 @@ class Fvcore(Lowered):
     def run(self) -> float | None:
         """Steps of the run, if given."""
         raise NotImplementedError
+
+    def raises(self, where: float) -> bool:
+        """Whether fvcore raises an error there, as it does from there on."""
+        return False
+
+    def last_step(self) -> float | None:
+        steps = self.run()
+        if steps is None:
+            return None
+        first = first_step(lambda step: self.raises(Where(steps).at(step)))
+        return None if first is None else first - 1
 
     def curve(self, where: Where) -> Spec:
         """The values where `where` is the share of the run that is done."""

@@ -1,5 +1,6 @@
 """keras.optimizers.schedules, which computes in float32."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -7,7 +8,7 @@ from pydantic import Field, model_validator
 
 from app.dialects.decays import exponential, inverse_time, polynomial
 from app.dialects.precision import Precise
-from schemas.base import MAX_STEP, Length, Positive
+from schemas.base import MAX_STEP, Length, Positive, Warned
 from schemas.compose import formula, points, ramp, sequence
 from schemas.specs import Spec
 
@@ -141,6 +142,11 @@ class KerasCosineDecay(Precise):
     source = SOURCE.format(name="optimizers.schedules.CosineDecay") + "; arXiv:1608.03983"
     aliases = ("cosine decay", "warmup cosine")
     example = {"initial_learning_rate": 0.0, "decay_steps": 90, "warmup_target": 0.1, "warmup_steps": 10}
+
+    def remarks(self) -> Iterable[Warned]:
+        if self.warmup_steps and self.warmup_target is None:
+            detail = "Keras makes no warm-up without `warmup_target`, the rate that it leads to"
+            yield Warned(code="warmup-without-target", detail=detail, pointer="/warmup_steps")
 
     def curve(self) -> Spec:
         """ramp, cosine, in a sequence after the warm-up"""

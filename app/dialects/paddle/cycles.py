@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 from app.dialects.decays import first_step
 from app.dialects.paddle.decays import SOURCE, Paddle
 from app.dialects.parameters import OnlyFloat
-from app.dialects.torch.cycles import TorchCosineAnnealingWarmRestarts, TorchCyclicLR, one_cycle
+from app.dialects.torch.cycles import TorchCosineAnnealingWarmRestarts, TorchCyclicLR, last_computed, once, one_cycle
 from app.dialects.torch.decays import TorchCosineAnnealingLR
 from app.dialects.torch.forms import Form
 from schemas.base import Count, NotNegative, Positive
-from schemas.compose import clock, points, ramp, sequence
+from schemas.compose import clock, ramp, sequence
 from schemas.specs import Lowered, Spec
 
 
@@ -93,8 +93,8 @@ class PaddleCosineAnnealingWarmRestarts(Paddle):
 class PaddleOneCycleLR(Lowered):
     """Up to the highest rate, then far down, in one run of `total_steps`.
 
-    paddle raises beyond step `total_steps`, and computes that step itself by the formula of the last phase, which has
-    ended one step before: a linear rate is below 0 there, a cosine rises again.
+    paddle computes step `total_steps` itself by the formula of the last phase, which has ended one step before: a
+    linear rate is below 0 there, a cosine rises again. Beyond it paddle raises; here it is the last rate.
     """
 
     kind: Literal["paddle.OneCycleLR"]
@@ -133,7 +133,10 @@ class PaddleOneCycleLR(Lowered):
         levels = self.max_learning_rate / self.divide_factor, self.max_learning_rate, self.end_learning_rate
         straight = self.anneal_strategy == "linear"
         knots = one_cycle(self.total_steps, self.phase_pct, levels, three_phase=self.three_phase, straight=straight)
-        return points(*knots, shape="linear" if straight else "cosine", past="continue")
+        return once(knots, self.last_step(), self.end_learning_rate, straight=straight)
+
+    def last_step(self) -> int:
+        return last_computed(self.total_steps, self.phase_pct, three_phase=self.three_phase)
 
 
 class PaddleCyclicLR(Lowered):

@@ -49,6 +49,12 @@ class Cycled(Prefixed):
             cycles = total(falling, repeat(self.shape(0.0, self.lr_min, self.t_initial), self.t_initial))
         return until(cycles, min(self.t_initial * self.cycle_limit, MAX_STEP), self.lr_min)
 
+    def last_step(self) -> float | None:
+        raises = first_step(lambda step: self.index(step) == float("inf")) if self.cycle_mul < 1 else None
+        if raises is None:
+            return None
+        return raises - 1 + self.warmup_t if self.prefixed() else max(raises, self.warmup_t) - 1
+
     def index(self, step: int) -> float:
         """The number of the cycle that a step is in, as timm computes it; infinite where timm raises."""
         left = 1 - step / self.t_initial * (1 - self.cycle_mul)

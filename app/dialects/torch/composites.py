@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -330,6 +331,15 @@ class TorchSequentialLR(TorchComposite):
             raise ValueError("`milestones` must not decrease.")
         return self
 
+    def last_step(self) -> float | None:
+        starts = [0, *self.milestones]
+        lasts = [
+            start + last
+            for member, start, end in zip(self.schedulers, starts, [*self.milestones, inf], strict=True)
+            if (last := member.last_step()) is not None and start + last < end - 1
+        ]
+        return min(lasts, default=None)
+
 
 class TorchChainedScheduler(TorchComposite):
     """Schedulers that change one rate, one after another in each step.
@@ -350,3 +360,6 @@ class TorchChainedScheduler(TorchComposite):
         ],
         "base_lr": 0.1,
     }
+
+    def last_step(self) -> float | None:
+        return min((last for member in self.schedulers if (last := member.last_step()) is not None), default=None)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from app.dialects.decays import until
 from app.dialects.functions import number, of_step
 from app.dialects.parameters import OnlyFloat, PerGroup, of_group
 from app.dialects.torch.forms import LIMIT, SOURCE, TorchScheduler
@@ -145,8 +146,8 @@ class TorchCyclicLR(TorchScheduler):
 class TorchOneCycleLR(TorchScheduler):
     """Up to `max_lr`, then far down, in one run of `total_steps`; the momentum goes the other way.
 
-    torch raises beyond step `total_steps`, and lets that step itself be computed by the formula of the last phase,
-    which has ended one step before: a linear rate is below 0 there, a cosine rises again.
+    torch lets step `total_steps` itself be computed by the formula of the last phase, which has ended one step before:
+    a linear rate is below 0 there, a cosine rises again. Beyond it torch raises; here it is the last rate.
     """
 
     kind: Literal["torch.OneCycleLR"]
@@ -206,8 +207,10 @@ class TorchOneCycleLR(TorchScheduler):
         return ("lr", "momentum") if self.cycle_momentum else ("lr",)
 
     def lower(self) -> Spec:
-        shape = {"cos": "cosine", "linear": "linear"}[self.anneal_strategy]
-        return points(*self.knots(), shape=shape, past="continue")
+        return once(self.knots(), self.last_step(), self._levels()[2], straight=self.anneal_strategy == "linear")
+
+    def last_step(self) -> int:
+        return last_computed(self.steps, self.pct_start, three_phase=self.three_phase)
 
     def knots(self) -> list[tuple[float, float]]:
         """(step, value) where a phase begins or ends."""
@@ -224,7 +227,7 @@ class TorchOneCycleLR(TorchScheduler):
             else:
                 piece = f"{number(y)} + {number(target - y)} * ({share})"
             text = f"where({step} <= {number(later)}, {piece}, {text})" if text else f"({piece})"
-        return text
+        return f"where({step} <= {self.last_step()}, {text}, {number(self._levels()[2])})"
 
     def _levels(self) -> tuple[float, float, float]:
         if self.quantity == "momentum":
@@ -232,6 +235,18 @@ class TorchOneCycleLR(TorchScheduler):
             return high, low, high
         peak = of_group(self.max_lr, self.group, "max_lr")
         return peak / self.div_factor, peak, peak / self.div_factor / self.final_div_factor
+
+
+def once(knots: list[tuple[float, float]], last_step: int, level: float, *, straight: bool) -> Spec:
+    """Through the knots up to the last step that the library computes, then the last level."""
+    cycle = points(*knots, shape="linear" if straight else "cosine", past="continue")
+    return until(cycle, last_step + 1, level)
+
+
+def last_computed(steps: int, share: float, *, three_phase: bool) -> int:
+    """The last step of a cycle that has a value: `steps` itself, unless the last phase has no length to divide by."""
+    begins = 2 * share * steps - 2 if three_phase else share * steps - 1
+    return steps - 1 if begins == steps - 1 else steps
 
 
 def one_cycle(

@@ -31,6 +31,7 @@ class TorchSWALR(FromOptimizer):
     source = "torch.optim.swa_utils.SWALR, PyTorch 2.13.0; arXiv:1803.05407"
     aliases = ("swa", "stochastic weight averaging")
     example = {"swa_lr": 0.05, "anneal_epochs": 20, "base_lr": 0.1}
+    lasts = True
 
     def lower(self) -> Spec:
         goal = float(of_group(self.swa_lr, self.group, "swa_lr"))

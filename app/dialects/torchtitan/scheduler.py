@@ -13,7 +13,7 @@ class TorchtitanLRSchedulersContainer(FromOptimizer):
 
     A warm-up longer than the run is as long as the run; a decay has what the warm-up leaves. Beyond the run the
     formulas go on, so that a linear rate and one of 1-sqrt go below 0. Without a decay, torchtitan stops at the step
-    after the run; here the rate is the lowest from there on.
+    after the run; here the rate stays as it is.
     """
 
     kind: Literal["torchtitan.LRSchedulersContainer"]
@@ -38,16 +38,24 @@ class TorchtitanLRSchedulersContainer(FromOptimizer):
     aliases = ("wsd", "warmup stable decay")
     example = {"training_steps": 100, "warmup_steps": 10, "decay_ratio": 0.3, "base_lr": 3e-4}
 
-    def lower(self) -> Spec:
-        rate, steps = self.rate(), self.total_steps or self.training_steps
+    def last_step(self) -> int | None:
+        warmup, stable, decay = self._lengths()
+        return None if decay else warmup + stable - 1
+
+    def _lengths(self) -> tuple[int, int, int]:
+        """Steps of the way up, of the level and of the decay."""
+        steps = self.total_steps or self.training_steps
         warmup = min(self.warmup_steps, steps)
         decay = steps - warmup
         if self.decay_ratio is not None:
             decay = min(round(steps * self.decay_ratio), decay)
-        stable = steps + 1 - warmup - decay
+        return warmup, steps + 1 - warmup - decay, decay
+
+    def lower(self) -> Spec:
+        rate, (warmup, stable, decay) = self.rate(), self._lengths()
         low = rate * self.min_lr_factor
         if decay == 0:
-            fall = constant(low)
+            fall = constant(rate)
         elif self.decay_type == "sqrt":
             fall = formula("low + (rate - low) * (1 - sqrt((step + 1) / decay))", low=low, rate=rate, decay=decay)
         else:

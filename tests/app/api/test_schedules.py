@@ -28,7 +28,7 @@ def http() -> Iterator[TestClient]:
 
 def test_json(http: TestClient) -> None:
     answer = http.post("/v1/schedules/evaluate", json={"schedule": RAMP, "steps": [0, 50]})
-    assert answer.json() == {"steps": [0, 50], "values": [1.0, 0.5], "dtype": "float64"}
+    assert answer.json() == {"steps": [0, 50], "values": [1.0, 0.5], "dtype": "float64", "warnings": []}
 
 
 def test_bytes(http: TestClient) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from app.control.schedules import MAX_VALUES, evaluate, kind, kinds
+from app.control.schedules import MAX_VALUES, evaluate, explain, kind, kinds
 from app.errors import Invalid, NotFound, TooLarge
-from schemas.evaluate import Evaluate
+from schemas.evaluate import Evaluate, Explain
 
 RAMP = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 100}
 PLAN = {"tracks": {"lr": RAMP, "head/lr": {"kind": "track", "of": "lr", "factor": 2.0}}}
@@ -20,9 +20,19 @@ def ask(**fields: Any) -> Any:
 
 def test_shapes_of_answers() -> None:
     values = [1.0, 0.5, 0.0]
-    assert ask(schedule=RAMP, steps=[0, 50, 100]) == {"steps": [0, 50, 100], "values": values, "dtype": "float64"}
+    assert ask(schedule=RAMP, steps=[0, 50, 100]) == {
+        "steps": [0, 50, 100],
+        "values": values,
+        "dtype": "float64",
+        "warnings": [],
+    }
     wanted = {"start": 0, "stop": 101, "stride": 50}
-    assert ask(schedule=RAMP, steps=wanted) == {"steps": wanted, "values": values, "dtype": "float64"}
+    assert ask(schedule=RAMP, steps=wanted) == {
+        "steps": wanted,
+        "values": values,
+        "dtype": "float64",
+        "warnings": [],
+    }
     assert ask(schedule=RAMP, step=25) == {"step": 25, "value": 0.75}
     assert ask(plan=PLAN, step=25) == {"step": 25, "value": {"lr": 0.75, "head/lr": 1.5}}
     assert ask(plan=PLAN, steps=[50])["values"] == {"lr": [0.5], "head/lr": [1.0]}
@@ -100,7 +110,7 @@ def test_too_much_is_refused(fields: Any) -> None:
 
 def test_bytes_may_hold_more() -> None:
     found = evaluate(Evaluate.model_validate({"schedule": RAMP, "steps": {"stop": 2_000_001}}), limit=MAX_VALUES)
-    assert found.values["value"].shape == (2_000_001,)
+    assert found.values["lr"].shape == (2_000_001,)
 
 
 def deep(levels: int, wrap: Any) -> Any:
@@ -172,3 +182,31 @@ def test_every_kind_says_all_about_itself() -> None:
 def test_values_are_the_slices_of_each_other() -> None:
     whole = np.array(ask(schedule=RAMP, steps={"stop": 100})["values"])
     assert np.array_equal(ask(schedule=RAMP, steps={"start": 3, "stop": 77, "stride": 5})["values"], whole[3:77:5])
+
+
+ONE_CYCLE = {"kind": "torch.OneCycleLR", "max_lr": 0.1, "total_steps": 500}
+SHORT = {"tracks": {"lr": {**RAMP, "steps": 400}, "head/lr": {**RAMP, "steps": 0.5}}, "total_steps": 1000}
+
+
+@pytest.mark.parametrize(
+    ("subject", "warned"),
+    [
+        ({"schedule": ONE_CYCLE, "total_steps": 1000}, [("past-the-end", "/schedule")]),
+        ({"plan": {"preset": ONE_CYCLE, "total_steps": 1000}}, [("past-the-end", "/plan/preset")]),
+        (
+            {"plan": SHORT},
+            [("below-one-step", "/plan/tracks/head~1lr/steps"), ("ends-early", "/plan/tracks/lr")],
+        ),
+        ({"schedule": ONE_CYCLE, "total_steps": 500}, []),
+    ],
+    ids=str,
+)
+def test_evaluate_and_explain_warn_of_the_same(subject: Any, warned: list[tuple[str, str]]) -> None:
+    explained = explain(Explain.model_validate(subject))["warnings"]
+    for steps in ({}, {"steps": [0, 1]}, {"points": 10}):
+        assert [(w["code"], w["pointer"]) for w in ask(**subject, **steps)["warnings"]] == warned
+    assert {(warning["code"], warning["pointer"]) for warning in explained} == set(warned)
+
+
+def test_one_step_comes_without_warnings() -> None:
+    assert "warnings" not in ask(schedule=ONE_CYCLE, total_steps=1000, step=3)

@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from app.control.importing import imported
 from app.control.schedules import evaluate
 from app.errors import Invalid
+from app.schedules import pitfalls
 from schemas.evaluate import Evaluate
 from schemas.importing import Import
+from schemas.plans import Plan
 from tests.oracles.compare import values
 
 FAR = 2**40
@@ -64,3 +66,14 @@ def not_read(config: Json | str, pointer: str, said: str = "", **request: Any) -
 def codes(answer: Json) -> list[str]:
     """The warnings of an answer that come from reading the file, and not from the curve."""
     return [warning["code"] for warning in answer["warnings"] if warning["code"] in OF_READING]
+
+
+def of_curve(spec: Json, total_steps: int) -> list[str]:
+    """What is warned of in a run of so many steps, besides a first rate of 0."""
+    plan = Plan.model_validate({"tracks": {"lr": spec}, "total_steps": total_steps})
+    return [warning.code for warning in pitfalls(plan) if warning.code != "starts-at-zero"]
+
+
+def warned(spec: Json, total_steps: int, *expected: str) -> None:
+    """Hold a spec to be warned of by these codes and no other."""
+    assert of_curve(spec, total_steps) == list(expected)

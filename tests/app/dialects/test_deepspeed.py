@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.dialects.checks import FAR, gives, refused
+from tests.app.dialects.checks import FAR, gives, refused, warned
 
 Json = dict[str, Any]
 
@@ -71,3 +71,11 @@ def test_values(given: Json, expected: dict[int, float]) -> None:
 )
 def test_refusals_name_the_parameter(given: Json, parameter: str) -> None:
     refused(given, parameter)
+
+
+def test_a_peak_that_nobody_chose_is_warned_of() -> None:
+    given = {"kind": "deepspeed.WarmupDecayLR", "total_num_steps": 100, "warmup_num_steps": 10}
+    warned({**given, "base_lr": 5e-7}, 100, "default-peak")
+    warned({**given, "base_lr": 0.001}, 100)
+    warned(given, 100)
+    warned({**given, "base_lr": 5e-7, "warmup_max_lr": 5e-7}, 100)

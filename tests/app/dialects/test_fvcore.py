@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.dialects.checks import gives, refused
+from tests.app.dialects.checks import FAR, gives, of_curve, refused, warned
 from tests.oracles.compare import values
 
 Json = dict[str, Any]
@@ -99,3 +99,54 @@ def test_a_part_begins_a_millionth_of_the_run_early_as_in_fvcore() -> None:
 )
 def test_refusals_name_the_parameter(given: Json, parameter: str) -> None:
     refused(given, parameter)
+
+
+@pytest.mark.parametrize(
+    ("given", "last"),
+    [
+        ({"kind": "fvcore.ConstantParamScheduler", "value": 0.1, "num_updates": 9}, 0.1),
+        ({"kind": "fvcore.StepParamScheduler", "values": [0.1, 0.01], "num_updates": 9, "total_steps": 9}, 0.01),
+        (
+            {
+                "kind": "fvcore.StepWithFixedGammaParamScheduler",
+                "base_value": 0.1,
+                "num_decays": 1,
+                "gamma": 0.1,
+                "num_updates": 9,
+                "total_steps": 9,
+            },
+            0.01,
+        ),
+    ],
+    ids=str,
+)
+def test_what_fvcore_raises_at_the_end_keeps_its_last_value(given: Json, last: float) -> None:
+    gives(given, {8: last, 9: last, FAR: last})
+    warned(given, 9)
+    warned(given, 10, "past-the-end")
+    ending = {
+        "kind": "fvcore.CompositeParamScheduler",
+        "schedulers": [{"kind": "fvcore.LinearParamScheduler", "start_value": 0.01, "end_value": 0.1}, given],
+        "lengths": [0.4, 0.6],
+        "interval_scaling": ["rescaled", "rescaled"],
+        "num_updates": 20,
+    }
+    assert "past-the-end" not in of_curve(ending, 20)
+    assert "past-the-end" in of_curve(ending, 21)
+
+
+def test_a_polynomial_goes_on_where_fvcore_has_a_number() -> None:
+    given = {"kind": "fvcore.PolynomialDecayParamScheduler", "base_value": 0.1, "num_updates": 10}
+    gives({**given, "power": 2}, {5: 0.025, 10: 0.0, 15: 0.025, 20: 0.1})
+    gives({**given, "power": 1}, {5: 0.05, 10: 0.0, 15: -0.05})
+    gives({**given, "power": 0.5}, {0: 0.1, 10: 0.0, 15: 0.0, FAR: 0.0})
+    warned({**given, "power": 2}, 15, "rises-again")
+    warned({**given, "power": 1}, 15, "negative")
+    warned({**given, "power": 0.5}, 15, "past-the-end")
+
+
+def test_milestones_end_with_the_run() -> None:
+    given = {"kind": "fvcore.MultiStepParamScheduler", "values": [0.1, 0.01], "milestones": [5], "num_updates": 9}
+    gives({**given, "total_steps": 9}, {4: 0.1, 5: 0.01, 9: 0.01, FAR: 0.01})
+    warned({**given, "total_steps": 9}, 10)
+    warned({**given, "total_steps": 9}, 11, "past-the-end")

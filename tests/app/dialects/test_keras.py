@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.app.dialects.checks import FAR, gives, refused
+from tests.app.dialects.checks import FAR, gives, refused, warned
 from tests.oracles.compare import values
 
 Json = dict[str, Any]
@@ -118,3 +118,10 @@ def test_a_callback_hands_back_the_rounded_rate() -> None:
 )
 def test_refusals_name_the_parameter(given: Json, parameter: str) -> None:
     refused(given, parameter)
+
+
+def test_a_warm_up_without_a_target_is_warned_of() -> None:
+    given = spec("CosineDecay", **LR, decay_steps=100, warmup_steps=10)
+    warned(given, 100, "warmup-without-target")
+    warned({**given, "warmup_target": 0.5}, 110)
+    warned({**given, "warmup_steps": 0}, 100)

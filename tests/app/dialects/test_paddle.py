@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.dialects.checks import FAR, gives, refused
+from tests.app.dialects.checks import FAR, gives, refused, warned
 from tests.oracles.compare import values
 
 Json = dict[str, Any]
@@ -102,3 +102,16 @@ def test_both_forms(form: str) -> None:
 )
 def test_refusals_name_the_parameter(given: Json, parameter: str) -> None:
     refused(given, parameter)
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+def test_one_cycle_keeps_its_last_value_where_paddle_raises(strategy: str) -> None:
+    cycle = spec("OneCycleLR", max_learning_rate=1.0, total_steps=9, anneal_strategy=strategy)
+    gives(cycle, {8: 1e-4, 10: 1e-4, FAR: 1e-4})
+    below = ["negative"] if strategy == "linear" else []  # at the step that paddle computes by a formula that has ended
+    warned(cycle, 9)
+    warned(cycle, 10, *below)
+    warned(cycle, 11, *below, "past-the-end")
+    inside = spec("LinearWarmup", learning_rate=cycle, warmup_steps=5, start_lr=0.0, end_lr=0.04)
+    warned(inside, 15, *below)
+    warned(inside, 16, *below, "past-the-end")

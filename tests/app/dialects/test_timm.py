@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.dialects.checks import FAR, gives, refused
+from tests.app.dialects.checks import FAR, gives, of_curve, refused
 
 Json = dict[str, Any]
 
@@ -89,3 +89,13 @@ def test_values(given: Json, expected: dict[int, float]) -> None:
 )
 def test_refusals_name_the_parameter(given: Json, parameter: str) -> None:
     refused(given, parameter)
+
+
+@pytest.mark.parametrize(("prefix", "last"), [(True, 24), (False, 19)])
+def test_shrinking_cycles_end_where_timm_raises(prefix: bool, last: int) -> None:
+    """Ten steps, five, two and a half and so on come to twenty."""
+    given = spec("CosineLRScheduler", t_initial=10, cycle_mul=0.5, cycle_limit=2, lr_min=0.01)
+    given |= {"warmup_t": 5, "warmup_lr_init": 0.01, "warmup_prefix": prefix}
+    gives(given, {last: 0.01, last + 1: 0.01, FAR: 0.01})
+    assert "past-the-end" not in of_curve(given, last + 1)
+    assert "past-the-end" in of_curve(given, last + 2)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.dialects.checks import FAR, gives, refused
+from tests.app.dialects.checks import FAR, gives, refused, warned
 from tests.oracles.compare import values
 
 Json = dict[str, Any]
@@ -133,3 +133,30 @@ def test_one_cycle_goes_on_for_one_step_beyond_its_end() -> None:
 )
 def test_refusals_name_the_parameter(given: Json, parameter: str) -> None:
     refused(given, parameter)
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize(("quantity", "last"), [("lr", 4e-6), ("momentum", 0.95)])
+def test_one_cycle_keeps_its_last_value_where_torch_raises(strategy: str, quantity: str, last: float) -> None:
+    cycle = {**CYCLE, "anneal_strategy": strategy, "quantity": quantity}
+    gives(cycle, {8: last, 10: last, 11: last, FAR: last})
+    assert values(cycle, [9]) != pytest.approx([last], rel=1e-3)
+
+
+def test_a_run_beyond_what_torch_computes_is_warned_of() -> None:
+    warned(CYCLE, 9)
+    warned(CYCLE, 10)
+    warned(CYCLE, 11, "past-the-end")
+    series = spec("SequentialLR", schedulers=[CYCLE, WARMUP], milestones=[15])
+    warned(series, 100, "past-the-end")
+    warned({"kind": "scale", "factor": 0.5, "of": CYCLE}, 11, "past-the-end")
+    warned({"kind": "clock", "of": CYCLE, "to": 20, "end": 10}, 20)
+    warned({"kind": "clock", "of": CYCLE, "to": 20, "end": 10}, 21, "past-the-end")
+    warned({"kind": "ignite.LRScheduler", "lr_scheduler": CYCLE, "base_lr": 0.1}, 11, "past-the-end")
+    warned({"kind": "sequence", "phases": [{"schedule": CYCLE, "steps": 9}, {"schedule": CYCLE}]}, 19)
+    warned({"kind": "sequence", "phases": [{"schedule": CYCLE, "steps": 11}, {"schedule": CYCLE}]}, 19, "past-the-end")
+
+
+def test_a_series_that_leads_on_is_no_jump() -> None:
+    warned(spec("SequentialLR", schedulers=[{**WARMUP, "total_iters": 9}, COSINE], milestones=[10]), 100)
+    warned(spec("SequentialLR", schedulers=[{**WARMUP, "total_iters": 5}, DECAY], milestones=[2]), 50, "jump")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.app.dialects.checks import gives, refused
-from tests.oracles.compare import agree, values
+from tests.app.dialects.checks import FAR, gives, refused, warned
+from tests.oracles.compare import agree, ends, values
 
 Json = dict[str, Any]
 
@@ -44,12 +44,16 @@ def test_random_parameters() -> None:
         shape, low = draw.choice(["linear", "sqrt", "cosine"]), draw.choice([0.0, 0.1])
         given = spec(warmup_steps=warmup, decay_type=shape, min_lr_factor=low, training_steps=steps)
         given |= {} if ratio is None else {"decay_ratio": ratio}
-        agree(given, rule(steps, warmup, ratio, shape, low, steps + 10))
+        theirs = rule(steps, warmup, ratio, shape, low, steps + 10)
+        agree(given, theirs)
+        ends(given, theirs, raised=len(theirs) < steps + 10)
 
 
 def test_the_last_update_is_above_the_lowest_and_the_next_is_not() -> None:
     gives(spec(warmup_steps=10), {0: 0.1, 9: 1.0, 10: 1.0, 55: 0.5, 99: 1 / 90, 100: 0.0, 109: -0.1})
-    gives(spec(warmup_steps=10, decay_ratio=0.0), {100: 1.0, 101: 0.0})
+    gives(spec(warmup_steps=10, decay_ratio=0.0), {100: 1.0, 101: 1.0, FAR: 1.0})
+    warned(spec(warmup_steps=10, decay_ratio=0.0), 101)
+    warned(spec(warmup_steps=10, decay_ratio=0.0), 102, "past-the-end")
 
 
 def test_the_schedule_may_be_laid_out_for_another_length() -> None:
