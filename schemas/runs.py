@@ -170,6 +170,8 @@ class FoundRun(Run):
     differences: list[Difference] = Field(default_factory=list)
     """Where the posted plan differs from the one that the run was created with, or that `replace` posted last: twenty
     places at most. A controller's revisions are none."""
+    warnings: list[Warned] = Field(default_factory=list)
+    """Of the plan, where the run was made and there is something to warn of: what `explain` says."""
 
 
 class RewoundRun(Run):

@@ -1,6 +1,7 @@
 """What a curve must keep before a plan is accepted: finite, not negative, within the run's bounds (rule R9)."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,14 @@ import numpy as np
 from app.control.curve import Curve
 from app.errors import Invalid, escape
 from app.schedules import CompiledPlan, check_finite
+from app.schedules.compiled import follows_metric
+from app.store import RevisionRow
 from schemas.base import Warned
 
 STEPS_WITHOUT_END = 2**20
 CHUNK = 2**16
 MOST_DENSE = 2**24
+LOOKED_AT = 1000  # steps, and joins, of a track that may have changed
 JUMP = 0.5  # relative; a larger change at one step is worth a warning
 
 Json = dict[str, Any]
@@ -60,6 +64,39 @@ def jumps(before: Curve, after: Curve, step: int) -> list[Warned]:
                 detail = f"{track} jumps from {was:.6g} to {becomes:.6g} at step {step}{change}"
                 warnings.append(Warned(code="jump", detail=detail, pointer=f"/tracks/{escape(track)}"))
     return warnings
+
+
+def unchanged(before: Curve, after: Curve, row: RevisionRow) -> list[Warned]:
+    """A warning where a revision changes no value, nor the end of the run; a thousand steps are looked at.
+
+    What follows a metric is left out: an action may change what a report does.
+    """
+    old, new = (curve.plan(len(curve.history.rows) - 1) for curve in (before, after))
+    if old.total_steps != new.total_steps or follows_metric(new):
+        return []
+    start = row.from_step
+    stop = max(new.total_steps or 0, start + 1) if new.total_steps else start + STEPS_WITHOUT_END
+    begins = {revision.from_step for curve in (before, after) for revision in curve.history.rows}
+    for lower, upper in pairwise([start, *sorted(step for step in begins if start < step < stop), stop]):
+        plans = [curve.compiled(curve.history.at(lower)) for curve in (before, after)]
+        if not _same(plans[0], plans[1], lower, upper):
+            return []
+    detail = f"revision {row.number} changes no value: from step {start} on they are what they were"
+    return [Warned(code="changes-nothing", detail=detail)]
+
+
+def _same(old: CompiledPlan, new: CompiledPlan, start: int, stop: int) -> bool:
+    """Whether two plans have the same tracks, and the same values in [start, stop), as far as they are looked at."""
+    if old is new:
+        return True
+    if old.base != new.base or old.derived != new.derived:
+        return False
+    for track in new.base:
+        joins = [step for plan in (old, new) for step in plan.joins(track, start, stop, most=LOOKED_AT)]
+        steps = np.union1d(np.linspace(start, stop - 1, LOOKED_AT).astype(np.int64), np.array(joins, np.int64))
+        if not np.allclose(old.at(track, steps), new.at(track, steps), rtol=1e-12, atol=0.0):
+            return False
+    return True
 
 
 def _check_bound(compiled: CompiledPlan, track: str, bound: Json, lower: int, upper: int) -> None:

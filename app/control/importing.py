@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.errors import Invalid
 from app.reading import Fields, Found, Given, Notes, reader_of
-from app.schedules import CompiledPlan, compile_plan
+from app.schedules import CompiledPlan, compile_plan, pitfalls
 from app.schedules.compiled import follows_metric
 from app.texts import line_of, parsed
 from app.validation import refused
@@ -53,6 +53,7 @@ def _imported(request: Import, config: Mapping[str, Any], base: str) -> dict[str
     _compare(plan, compiled, found, notes, base)
     if found.epochs is not None:
         plan = _per_epoch(plan, compiled, found.epochs, given)
+    _warn(plan, request, found, notes, base)
     tracks = plan.to_json()["tracks"]
     answer = {"schedule": tracks["lr"]} if set(tracks) == {"lr"} else {"plan": {"tracks": tracks}}
     return {
@@ -73,9 +74,22 @@ def _plan(found: Found, notes: Notes, base: str) -> tuple[Plan, CompiledPlan]:
         wrong = refused(error, body, Plan)
     except Invalid as error:
         wrong = error
-    read = {note.pointer.rpartition("/")[2]: note.pointer for note in reversed(notes.read)}
-    told = [_in_the_file(*one, found.names, read, base) for one in wrong.errors or [("", wrong.detail)]]
+    told = [_in_the_file(*one, found.names, _read(notes), base) for one in wrong.errors or [("", wrong.detail)]]
     raise Invalid(told[0][1], errors=[*dict.fromkeys(told)])  # the tracks of one scheduler have the same ones
+
+
+def _warn(plan: Plan, request: Import, found: Found, notes: Notes, base: str) -> None:
+    """Warn of what the curve shows, at the fields that it was read from; what the reader has said is not said twice."""
+    lengths = {"total_steps": request.total_steps, "steps_per_epoch": request.steps_per_epoch}
+    said = {warning.code for warning in notes.warnings}
+    seen = [warning for warning in pitfalls(plan.model_copy(update=lengths)) if warning.code not in said]
+    places = [_in_the_file(warning.pointer, "", found.names, _read(notes), base)[0] for warning in seen]
+    notes.warnings += dict.fromkeys(warning.at(place) for warning, place in zip(seen, places, strict=True))
+
+
+def _read(notes: Notes) -> dict[str, str]:
+    """The fields that were read, by their names."""
+    return {note.pointer.rpartition("/")[2]: note.pointer for note in reversed(notes.read)}
 
 
 def _in_the_file(

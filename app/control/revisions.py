@@ -9,7 +9,7 @@ from statistics import median
 from app.control import presenters
 from app.control.access import permit
 from app.control.changes import change, refuse_closed
-from app.control.checks import check_curve, check_stretch, jumps
+from app.control.checks import check_curve, check_stretch, jumps, unchanged
 from app.control.commit import Values
 from app.control.context import Control
 from app.control.curve import Curve
@@ -19,7 +19,7 @@ from app.control.liveness import live, state_of
 from app.control.values import BLOCK, planned_values, sampled
 from app.errors import BelowHorizon, Invalid, LockstepError, NotFound, RevisionMismatch, RevisionNeeded
 from app.identity import Identity
-from app.schedules import losses
+from app.schedules import losses, pitfalls
 from app.store import Reader, RevisionRow, RunRow, Transaction, WorkerRow
 from schemas.actions import Action, CancelAction, CreateAction, RewindAction, RollbackAction, StoredAction
 from schemas.base import Warned
@@ -170,7 +170,9 @@ def worked_out(control: Control, reader: Reader, run: RunRow, request: RevisionC
         raise error.under("/action") from None
     index = after.history.index[row.number]
     workers, now = reader.workers(run.id), reader.now()
-    warnings = [*_away(run, workers, now), *jumps(before, after, step), *losses(after.plan(index - 1), request.action)]
+    dropped, changed = losses(after.plan(index - 1), request.action), after.plan(index)
+    found = [*jumps(before, after, step), *dropped, *unchanged(before, after, row), *pitfalls(changed, step)]
+    warnings = [*_away(run, workers, now), *found]
     return Change(row, before, after, warnings, *_until(live(run, workers, now), step))
 
 
@@ -299,7 +301,8 @@ def _rewound(control: Control, reader: Reader, run: RunRow, request: RewindCreat
         check_curve(after, step, run.bounds)
     except Invalid as error:
         raise error.under("/action") from None
-    return Change(row, before, after, jumps(before.on(kept), after, step))
+    found = [*jumps(before.on(kept), after, step), *pitfalls(after.plan(after.history.index[number]), step)]
+    return Change(row, before, after, found)
 
 
 def _store_rewind(control: Control, tx: Transaction, run: RunRow, worked: Change) -> Answer[RewoundRun]:

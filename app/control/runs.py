@@ -17,7 +17,7 @@ from app.control.idempotency import Answer, Key, answered, remember
 from app.control.revisions import Change, store_revision, worked_out
 from app.errors import Invalid, RunExists, UnknownRun
 from app.identity import Identity
-from app.schedules import resolve
+from app.schedules import pitfalls, resolve
 from app.store import Reader, RevisionRow, RunRow, Transaction
 from schemas.actions import CreateAction, ReplaceAction
 from schemas.plans import Plan
@@ -78,6 +78,8 @@ def create(control: Control, request: RunCreate, identity: Identity, key: Key | 
         check_curve(curve, start, bounds)
     except Invalid as error:
         raise error.under("/plan") from None
+    warnings = [warning.under("/plan") for warning in pitfalls(request.plan, start)]
+    warned: Json = {"warnings": warnings} if warnings else {}
     with control.store.change() as tx:
         try:
             run = tx.add_run(
@@ -101,7 +103,7 @@ def create(control: Control, request: RunCreate, identity: Identity, key: Key | 
             return _existing(control, tx, request, posted, key)
         tx.add_revision(run.id, first)
         tx.add_event(run, "run-created", f"run {run.name} starts at step {run.start_step}")
-        answer = 201, FoundRun(**dict(presenters.run(tx, control.cache, run, curve)))
+        answer = 201, FoundRun(**dict(presenters.run(tx, control.cache, run, curve)), **warned)
         remember(tx, request.run, "create", key, answer)
     return answer
 

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
-from tests.app.control.harness import Run
+from tests.app.control.harness import LINEAR, Run
+
+ONE = {"kind": "constant", "value": 1.0}
+TRACK = {"kind": "track", "of": "lr", "factor": 0.5}
 
 
 def step(value: float, at: int) -> dict[str, Any]:
@@ -38,6 +41,42 @@ def test_a_curve_without_an_end_is_looked_at_for_a_million_steps(run: Run) -> No
 def test_a_bound_is_named_with_the_first_step_beyond_it(run: Run, bounds: dict[str, float], sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         run.create(step(0.25, 700), bounds={"lr": bounds})
+
+
+@pytest.mark.parametrize(
+    ("action", "idle"),
+    [
+        ({"kind": "scale", "factor": 1.0}, True),
+        ({"kind": "scale", "factor": 1.0 + 1e-9}, False),
+        ({"kind": "scale", "to": 0.5}, True),
+        ({"kind": "stretch", "total_steps": 1000}, True),
+        ({"kind": "stretch", "total_steps": 1001}, False),
+        ({"kind": "rollback", "revision": 1}, True),
+        ({"kind": "replace", "plan": {"tracks": {"lr": LINEAR}, "total_steps": 1000}}, True),
+        ({"kind": "replace", "plan": {"tracks": {"lr": LINEAR, "clip": ONE}, "total_steps": 1000}}, False),
+        ({"kind": "replace", "plan": {"tracks": {"lr": LINEAR, "a/lr": TRACK}, "total_steps": 1000}}, False),
+        ({"kind": "hold"}, False),
+        ({"kind": "set", "value": 0.5}, False),
+    ],
+    ids=str,
+)
+def test_a_revision_that_changes_nothing_is_worth_a_warning(run: Run, action: dict[str, Any], idle: bool) -> None:
+    run.create()
+    codes = [warning["code"] for warning in run.revise(action, 500)["warnings"]]
+    assert ("changes-nothing" in codes) is idle
+
+
+def test_what_is_pending_counts_for_what_a_revision_changes(run: Run) -> None:
+    run.create()
+    later = run.revise({"kind": "set", "value": 0.1}, 700)["number"]
+    early = run.revise({"kind": "stretch", "total_steps": 1000}, 600)["warnings"]
+    assert [warning["code"] for warning in early] == ["changes-nothing"]
+    assert run.revise({"kind": "cancel", "revision": later})["warnings"] == []
+
+
+def test_an_action_on_what_follows_a_metric_may_change_what_a_report_does(run: Run) -> None:
+    run.create({"kind": "reduce_on_plateau", "of": ONE, "metric": "loss"})
+    assert run.revise({"kind": "hold"})["warnings"] == []
 
 
 @pytest.mark.parametrize(("factor", "warned"), [(0.4, True), (0.5, False), (1.4, False), (1.6, True), (0.0, None)])

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.control.importing import imported
-from app.control.schedules import evaluate
+from app.control.schedules import evaluate, explain
 from app.errors import Invalid
-from schemas.evaluate import Evaluate
+from schemas.evaluate import Evaluate, Explain
 from schemas.importing import Import
 from tests.corpus.all import CORPUS
 
@@ -180,3 +180,20 @@ def test_whatever_comes_is_imported_or_refused() -> None:
         except (Invalid, ValidationError):
             refused += 1
     assert 200 < refused < 1800
+
+
+def test_a_schedule_that_is_imported_is_looked_at_as_any_other() -> None:
+    config = {"T_max": 100, "eta_min": 0.5, "base_lrs": [0.1], "last_epoch": 0, "_last_lr": [0.1]}
+    answer = imported(Import(config=config, total_steps=150))
+    assert [(warning["code"], warning["pointer"]) for warning in answer["warnings"]] == [
+        ("floor-above-peak", "/config/eta_min"),
+    ]
+    schedule = {"schedule": answer["schedule"], "total_steps": 150}
+    explained = explain(Explain.model_validate(schedule))["warnings"]
+    assert [warning["code"] for warning in explained] == ["floor-above-peak"]
+
+
+def test_deepspeeds_own_peak_is_said_once() -> None:
+    scheduler = {"type": "WarmupDecayLR", "params": {"warmup_num_steps": 10, "total_num_steps": 100}}
+    answer = imported(Import(config={"optimizer": {"params": {"lr": 5e-7}}, "scheduler": scheduler}))
+    assert [warning["code"] for warning in answer["warnings"]].count("default-peak") == 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.control import revisions, runs, values
 from app.control.idempotency import Key
+from app.control.schedules import explain
 from app.errors import (
     BelowHorizon,
     IdempotencyMismatch,
@@ -22,6 +23,7 @@ from app.identity import ANONYMOUS
 from app.store import Store, open_store
 from app.store.sql import ACTION
 from schemas.bounds import check_size
+from schemas.evaluate import Explain
 from schemas.plans import Plan
 from schemas.runs import RevisionCreate
 from tests.app.control.harness import Run, control_over
@@ -478,3 +480,32 @@ def test_a_change_says_how_far_away_it_is(run: Run) -> None:
     assert (made["steps_until"], made["seconds_until"]) == (75, 75 * 0.3)
     assert run.revise({"kind": "scale", "factor": 0.5})["steps_until"] == run.get()["horizon"] - 5
     assert revisions.one(run.control, run.name, 2).steps_until is None
+
+
+SHORT = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 400}
+
+
+def test_a_plan_gets_the_same_warnings_by_whatever_way_it_comes(run: Run) -> None:
+    plan = {"tracks": {"lr": SHORT}, "total_steps": 1000}
+    created = [(w["code"], w["detail"]) for w in run.create_plan(plan)["warnings"]]
+    explained = explain(Explain.model_validate({"plan": plan}))["warnings"]
+    assert created == [(w["code"], w["detail"]) for w in explained]
+    assert [code for code, _ in created] == ["ends-early"]
+    action = {"kind": "scale", "factor": 0.8}
+    request = RevisionCreate.model_validate({"action": action, "from_step": 100})
+    previewed = [
+        warning.model_dump() for warning in revisions.preview(run.control, run.name, request, ANONYMOUS).warnings
+    ]
+    revised = run.revise(action, 100)["warnings"]
+    assert previewed == revised
+    assert [(w["code"], w["pointer"]) for w in revised] == [("ends-early", "/tracks/lr/of")]
+    assert run.rewind(0, {"kind": "replace", "plan": plan})["warnings"] == [
+        {"code": code, "detail": detail, "pointer": "/tracks/lr"} for code, detail in created
+    ]
+
+
+def test_what_is_over_is_not_warned_of(run: Run) -> None:
+    """The warm-up began at 0, and the curve ends with the run."""
+    warmed = {"kind": "warmup", "steps": 100, "then": {**SHORT, "steps": 900}}
+    assert [warning["code"] for warning in run.create(warmed)["warnings"]] == ["starts-at-zero"]
+    assert run.revise({"kind": "scale", "factor": 0.8}, 500)["warnings"] == []

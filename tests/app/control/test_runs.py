@@ -46,6 +46,26 @@ def test_the_answer_has_the_shape_of_the_contract(run: Run) -> None:
     assert answer["plan"] == {"tracks": {"lr": LINEAR}, "total_steps": 1000}
 
 
+def test_whoever_makes_a_run_is_warned_and_whoever_finds_it_is_not(run: Run) -> None:
+    plan = {"preset": {"kind": "torch.OneCycleLR", "max_lr": 0.1, "total_steps": 500}, "total_steps": 1000}
+    status, answer = create(run, plan=plan)
+    assert status == 201
+    assert [(warning["code"], warning["pointer"]) for warning in answer["warnings"]] == [
+        ("past-the-end", "/plan/preset")
+    ]
+    status, answer = create(run, plan=plan)
+    assert status == 200
+    assert "warnings" not in answer
+
+
+def test_a_run_that_starts_later_is_warned_of_what_it_sees(run: Run) -> None:
+    warmed = {"kind": "transformers.linear", "base_lr": 1.0, "num_warmup_steps": 100, "num_training_steps": 1000}
+    answer = run.create(warmed, total=5000, start_step=500)
+    assert [(warning["code"], warning["pointer"]) for warning in answer["warnings"]] == [
+        ("ends-early", "/plan/tracks/lr")
+    ]
+
+
 def test_layers_and_presets_are_echoed_as_tracks_and_travel_as_factors(run: Run) -> None:
     preset = {"kind": "torch.OneCycleLR", "max_lr": 0.1, "total_steps": 1000}
     plan = {"preset": preset, "layerwise": {"factor": 0.97, "depth": 200}, "total_steps": 1000}
