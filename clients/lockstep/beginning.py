@@ -166,4 +166,6 @@ class Beginning:
         if (others := run.get("differences")) and self._if_exists == "keep":
             places = "; ".join(f"{o['pointer']}: {o['posted']!r} here, {o['run']!r} in the run" for o in others)
             logger.warning("Run %s goes on with the plan that it has, not with this script's (%s).", self.run, places)
+        for warned in run.get("warnings", ()):  # whoever makes the run is told, once
+            logger.warning("Run %s, %s: %s", self.run, warned["pointer"], warned["detail"])
         return run

@@ -1,6 +1,8 @@
 """The arguments that every follower and adapter takes, and the run that they create or find."""
 
 import inspect
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from lockstep import Client, identity
 from lockstep.beginning import Beginning, Creation, Options
 from lockstep.errors import Misused, RunExists, UnknownRun
-from lockstep.testing import FakeService
+from lockstep.testing import FakeService, Reply
 from tests.clients.revised import PLAN
 
 
@@ -95,3 +97,16 @@ def test_a_restarted_process_keeps_the_run_that_is_there(
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert beginning(service).peek() is not None
     assert "goes on with the plan that it has, not with this script's" in caplog.text
+
+
+def test_whoever_makes_a_run_hears_what_the_service_warns_of(caplog: pytest.LogCaptureFixture) -> None:
+    class Warning(FakeService):
+        def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
+            status, about, content = super().answer(method, target, headers, body)
+            warned = {"code": "ends-early", "detail": "it reaches 0 at step 7", "pointer": "/plan/tracks/lr"}
+            return status, about, json.dumps(json.loads(content) | {"warnings": [warned] * (status == 201)}).encode()
+
+    service = Warning()
+    for _ in range(2):
+        beginning(service).peek()
+    assert [record.message for record in caplog.records] == ["Run r, /plan/tracks/lr: it reaches 0 at step 7"]
