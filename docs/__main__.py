@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import pages, switch
+from docs import pages, switch, warnings
 
 
 def files() -> Iterator[tuple[Path, str]]:
     """Every file that is written here, with its content."""
     yield from pages.files()
     yield switch.PICTURE, switch.draw()
+    yield warnings.PAGE, warnings.page()
 
 
 def main() -> None:
