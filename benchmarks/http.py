@@ -228,7 +228,7 @@ def encodings(count: int = 100_000) -> Iterator[Row]:
 
     def as_model() -> bytes:
         steps = StepRange(start=0, stop=count)
-        return Evaluated(steps=steps, values=values.tolist(), dtype="float64").model_dump_json().encode()
+        return Evaluated(steps=steps, values=values.tolist(), dtype="float64", warnings=[]).model_dump_json().encode()
 
     def as_bytes() -> bytes:
         return bytes(Response(np.ascontiguousarray(values, dtype="<f8").tobytes()).body)

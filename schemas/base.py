@@ -18,7 +18,7 @@ MAX_STEP = 2**53  # above it float64 no longer tells neighbouring steps apart
 MAX_NUMBER = 2**31 - 1  # what counts things, such as revisions, is an integer of 32 bits in a database
 TEXT = r"^[^\x00]*$"
 RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$"
-ETAG = r'^(\*|(W/)?"?[0-9]{1,10}(\.[0-9a-f]{1,10}){0,2}"?)$'
+ETAG = r'^(\*|(W/)?"?[0-9]{1,10}(\.[0-9a-f]{10}){0,2}"?)$'
 
 
 class Model(BaseModel):

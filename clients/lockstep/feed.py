@@ -210,7 +210,8 @@ class Feed:
         with self._changed:
             self.prefetcher.forget()
             if self.prefetcher.held.last is not None:
-                self.prefetcher.journal.left(self._record.position(), self.prefetcher.known.verified)
+                record, known = self._record, self.prefetcher.known
+                self.prefetcher.journal.left(record.position(), known.verified, record.doubts())
             self._changed.notify_all()
         self._write()
         self._client.close()

@@ -77,11 +77,14 @@ class Journal:
             f"has them; from step {stop} on it is followed again.",
         )
 
-    def left(self, step: int, verified: int) -> None:
-        """The training is over, at a step; what it used is verified up to another."""
-        done = min(verified, step)
+    def left(self, step: int, reported: int, doubts: Mapping[str, int]) -> None:
+        """The training is over, at a step; what it used is reported up to another. `doubts`: by reason, the first step
+
+        that is not verified even so."""
+        done = max(self._begun, min([reported, step, *doubts.values()]))
         shown = f"steps {self._begun} to {done - 1} are verified" if done > self._begun else "no step is verified"
-        rest = f"; from {max(done, self._begun)} to {step - 1} they are not" if max(done, self._begun) < step else ""
+        rest = f"not all are ({', '.join(sorted(doubts))})" if doubts else "they are not"
+        rest = f"; from {done} to {step - 1} {rest}" if done < step else ""
         self._say(logging.INFO, f"Left run {self._run} at step {step}: {shown}{rest}.")
 
     def _say(self, level: int, line: str) -> None:

@@ -141,10 +141,11 @@ class Record:
         self.beyond = False  # whether updates were made beyond `step`, when it is over
         self.ledger = Ledger()
         self.marks: dict[str, int] = {}  # by reason, the first step that must not be called verified
+        self.astray: int | None = None  # the first step at which the optimizer used another value
 
     def begin(self, step: int) -> None:
         """Nothing was used yet, and `step` comes next."""
-        self.ledger, self.marks = Ledger(), {}
+        self.ledger, self.marks, self.astray = Ledger(), {}, None
         self.step = self.checked = step
         self.handed = self.beyond = False
 
@@ -171,11 +172,16 @@ class Record:
     def used(self, window: Window, step: int, track: str, value: float) -> None:
         """Update `step` used another value than the window's; a derived track has no column, so its base is off."""
         derived = window.derived.get(track)
+        self.astray = step if self.astray is None else self.astray
         self.ledger.replace(step, derived[0] if derived else track, math.nan if derived else value)
 
     def mark(self, step: int, reason: str) -> None:
         """Do not call the steps from this one on verified, whatever values they used."""
         self.marks = {reason: step, **self.marks}
+
+    def doubts(self) -> dict[str, int]:
+        """By reason, the first step that is not verified though it was reported."""
+        return self.marks | ({} if self.astray is None else {"mismatch": self.astray})
 
     def report(self, verified_until: int) -> dict[str, Any] | None:
         """What was used and is not verified yet, with the marks on it: `{"start", "stop", "reason"}`."""

@@ -107,18 +107,28 @@ def test_a_wait_is_a_line_every_few_seconds(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begun", "step", "verified", "said"),
+    ("begun", "step", "reported", "doubts", "said"),
     [
-        (0, 120, 120, "steps 0 to 119 are verified."),
-        (0, 120, 128, "steps 0 to 119 are verified."),
-        (50, 120, 100, "steps 50 to 99 are verified; from 100 to 119 they are not."),
-        (50, 120, 0, "no step is verified; from 50 to 119 they are not."),
-        (50, 50, 50, "no step is verified."),
+        (0, 120, 120, {}, "steps 0 to 119 are verified."),
+        (0, 120, 128, {}, "steps 0 to 119 are verified."),
+        (50, 120, 100, {}, "steps 50 to 99 are verified; from 100 to 119 they are not."),
+        (50, 120, 0, {}, "no step is verified; from 50 to 119 they are not."),
+        (50, 50, 50, {}, "no step is verified."),
+        (0, 120, 120, {"miscounted": 30}, "steps 0 to 29 are verified; from 30 to 119 not all are (miscounted)."),
+        (
+            50,
+            120,
+            120,
+            {"miscounted": 70, "mismatch": 50},
+            "no step is verified; from 50 to 119 not all are (miscounted, mismatch).",
+        ),
     ],
 )
-def test_a_goodbye_says_what_is_verified(journal: Journal, begun: int, step: int, verified: int, said: str) -> None:
+def test_a_goodbye_says_what_is_verified(
+    journal: Journal, begun: int, step: int, reported: int, doubts: dict[str, int], said: str
+) -> None:
     journal.used(window(begun, columns={"lr": [1.0] * 100}), begun)
-    journal.left(step, verified)
+    journal.left(step, reported, doubts)
     assert lines(journal)[-1] == f"Left run {RUN} at step {step}: {said}"
 
 

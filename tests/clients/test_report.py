@@ -207,6 +207,20 @@ def test_marks_go_with_the_report_of_their_steps_and_beyond_where_updates_do() -
     assert "marks" not in (record.report(0) or {})
 
 
+def test_what_is_reported_and_not_verified_even_so_has_its_reasons() -> None:
+    record = Record()
+    record.begin(0)
+    taken = window(0, 10)
+    record.ledger.take(taken, 0)
+    assert record.doubts() == {}
+    record.used(taken, 4, "lr", 9.0)
+    record.used(taken, 6, "lr", 9.0)
+    record.mark(7, MISCOUNTED)
+    assert record.doubts() == {"mismatch": 4, "miscounted": 7}
+    record.begin(10)
+    assert record.doubts() == {}
+
+
 def test_a_value_that_a_derived_track_did_not_have_takes_its_base_off() -> None:
     record = Record()
     record.begin(0)
