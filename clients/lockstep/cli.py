@@ -386,13 +386,14 @@ def apply(
         state = client.create_run(run, plan, if_exists="keep", **wanted)
         if found is None:
             return done(state, as_json, f"{run} is created")
-    if not state["differences"]:
+        action = {"kind": "replace", "plan": plan}
+        shown = client.preview(run, action, force=force or None)
+    if any(warning["code"] == "changes-nothing" for warning in shown["warnings"]):
         return done(state, as_json, f"{run} follows {file} already")
-    if not as_json:
+    if not as_json and state["differences"]:
         rows = [(one["pointer"], one["run"], one["posted"]) for one in state["differences"]]
-        show(("where", "is", "shall be"), rows)
-    reason = f"{file.name}{commit_of(file)}"
-    return change(run, {"kind": "replace", "plan": plan}, None, reason, force, dry_run, yes, as_json)
+        show(("where", "created with", "shall be"), rows)
+    return change(run, action, None, f"{file.name}{commit_of(file)}", force, dry_run, yes, as_json)
 
 
 def commit_of(file: Path) -> str:
@@ -448,7 +449,7 @@ def show_preview(preview: Answer, seconds: float | None) -> None:
 
 
 def show_state(state: Answer) -> None:
-    console.print(sentence(state))
+    console.print(sentence(state), soft_wrap=True)
     for alarm in state["alarms"]:
         console.print(f"[red]{alarm['type']}[/]: {alarm['detail']}")
 
@@ -495,7 +496,7 @@ def done(answer: Answer, as_json: bool, sentence: str) -> None:
     if as_json:
         show_json(answer)
     else:
-        console.print(sentence)
+        console.print(sentence, soft_wrap=True)
 
 
 def show(columns: Any, rows: Any) -> None:

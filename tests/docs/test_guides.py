@@ -18,8 +18,9 @@ from tests.service import ROOT, Service, running
 
 DOCS = ROOT / "docs"
 ANSWERS = (  # what the tour shows of answers that are the same every time
-    '{"steps":[0,5,10,100],"values":[0.0,0.05,0.1,0.0],"dtype":"float64"}',
-    '{"steps":[0,29,30,60],"values":[0.1,0.1,0.05,0.025],"dtype":"float64"}',
+    '{"steps":[0,5,10,100],"values":[0.0,0.05,0.1,0.0],"dtype":"float64","warnings":[{"code":"starts-at-zero",'
+    '"detail":"the first update has rate 0 and changes nothing; start a little above 0","pointer":"/schedule"}]}',
+    '{"steps":[0,29,30,60],"values":[0.1,0.1,0.05,0.025],"dtype":"float64","warnings":[]}',
     """"errors": [{"pointer": "/action/factr", "detail": "there is no field 'factr' here; did you mean 'factor'?"}]""",
 )
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.control.schedules import evaluate
+from app.control.schedules import ONLY, evaluate
 from schemas.evaluate import Evaluate
 from tests.campaigns import amount
 
@@ -46,7 +46,7 @@ def check(kind: str, seed: int, parameters: Callable[[random.Random], Json], lib
             "steps": list(range(len(expected))),
             "metrics": [metric if np.isfinite(metric) else str(metric) for metric in metrics],
         }
-        values = evaluate(Evaluate.model_validate(request)).values["value"]
+        values = evaluate(Evaluate.model_validate(request)).values[ONLY]
         allowed = 1e-12 * np.abs(expected) + 1e-15 * np.max(np.abs(expected))
         assert np.all(np.abs(values - expected) <= allowed), (given, metrics)
 
