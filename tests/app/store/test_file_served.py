@@ -44,6 +44,7 @@ def refuses_everything(service: Service, reason: str) -> None:
     for answer in answers:
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:lockstep:problem:unavailable")
         assert reason in answer.json()["detail"]
+    until(lambda: service.log().count(": 503, ") >= before + len(answers))  # a line is written behind its answer
     logged = [line for line in service.log().splitlines() if ": 503, " in line]
     assert len(logged) == before + len(answers)
     assert reason in logged[-4]
