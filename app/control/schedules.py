@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ class Evaluation:
     request: Evaluate
     steps: StepRange | list[int]
     values: dict[str, Values]
-    warnings: list[Warned]
-    """Of the plan; not worked out for a single step."""
+    plan: Plan
+    compiled: CompiledPlan
 
     def answer(self) -> dict[str, Any]:
         """As JSON data, in the shapes of ALGEBRA §1."""
@@ -53,8 +54,13 @@ class Evaluation:
             "steps": steps,
             "values": many if self.request.plan is not None else many[ONLY],
             "dtype": "float64",
-            "warnings": [warning.model_dump() for warning in self.warnings],
+            "warnings": [warning.model_dump() for warning in self.warnings()],
         }
+
+    def warnings(self) -> list[Warned]:
+        """What explain warns of. It costs more than the values of a few steps: nobody asks for those of one step."""
+        found = (_warnings(self.request, self.plan, self.compiled, name) for name in self.compiled.base)
+        return list(dict.fromkeys(chain.from_iterable(found)))
 
 
 def evaluate(request: Evaluate, *, limit: int = MAX_JSON_VALUES) -> Evaluation:
@@ -72,21 +78,17 @@ def evaluate(request: Evaluate, *, limit: int = MAX_JSON_VALUES) -> Evaluation:
             f"{count:,} steps of {len(names)} tracks are more than {limit:,} values; ask for a part, or for `points`"
         )
     with pointed_at(request):
-        pieces = [(0, compile_plan(plan))]
-    if request.metrics is not None:
-        pieces = _folded(request.metrics, plan)
-    compiled = pieces[0][1]
-    if count * compiled.cost() > MAX_WORK:
+        compiled = compile_plan(plan)
+    pieces = [(0, compiled)] if request.metrics is None else _folded(request.metrics, plan)
+    if count * pieces[0][1].cost() > MAX_WORK:
         raise TooLarge(f"{count:,} steps of this take too long to compute; ask for fewer, or for a wider `stride`")
     with pointed_at(request):
         values = {name: _values(pieces, name, steps) for name in names}
         for name, column in values.items():
             _refuse_nonfinite(name, column, steps)
-    base = () if request.step is not None else compiled.base
-    warnings = list(dict.fromkeys(warning for name in base for warning in _warnings(request, plan, name)))
-    if request.points is None or request.step is not None or count <= request.points:
-        return Evaluation(request, steps, values, warnings)
-    return _decimated(request, pieces, steps, values, warnings)
+    if request.points is not None and request.step is None and count > request.points:
+        steps, values = _decimated(request.points, pieces, steps, values)
+    return Evaluation(request, steps, values, plan, compiled)
 
 
 def explain(request: Explain) -> dict[str, Any]:
@@ -117,14 +119,16 @@ def _explained(request: Explain, plan: Plan, compiled: CompiledPlan, name: str) 
         "steps": steps.model_dump(),
         "segments": segments(compiled, name, steps.start, steps.stop),
         **summary(values, steps.start, steps.stride),
-        "warnings": [warning.model_dump() for warning in _warnings(request, plan, name)],
+        "warnings": [warning.model_dump() for warning in _warnings(request, plan, compiled, name)],
     }
 
 
-def _warnings(subject: Subject, plan: Plan, name: str) -> list[Warned]:
+def _warnings(subject: Subject, plan: Plan, compiled: CompiledPlan, name: str) -> list[Warned]:
     """Those for a base track of the subject's plan, with pointers into the request."""
     at = f"/plan/tracks/{escape(name)}" if subject.plan and name in subject.plan.tracks else "/plan/preset"
-    return [warning.under(at if subject.schedule is None else "/schedule") for warning in of_track(plan, name)]
+    return [
+        warning.under(at if subject.schedule is None else "/schedule") for warning in of_track(plan, compiled, name)
+    ]
 
 
 def plot(request: Plot, kind: str) -> bytes:
@@ -276,13 +280,8 @@ def _refuse_nonfinite(name: str, values: Values, steps: StepRange | list[int]) -
 
 
 def _decimated(
-    request: Evaluate,
-    pieces: Pieces,
-    steps: StepRange | list[int],
-    values: dict[str, Values],
-    warnings: list[Warned],
-) -> Evaluation:
-    assert request.points is not None
+    points: int, pieces: Pieces, steps: StepRange | list[int], values: dict[str, Values]
+) -> tuple[list[int], dict[str, Values]]:
     every, compiled = _every(steps), pieces[0][1]
     changes = [step for step, _ in pieces[1:]]
     if isinstance(steps, list) and np.any(every[1:] < every[:-1]):
@@ -291,6 +290,5 @@ def _decimated(
     base = [name for name in values if name in compiled.base]  # derived ones have their extremes at the same steps
     for name in base:
         keep = [*compiled.joins(name, int(every[0]), int(every[-1]) + 1), *changes]
-        chosen = np.union1d(chosen, decimate(every, values[name], max(2, request.points // len(base)), keep))
-    found = {name: column[chosen] for name, column in values.items()}
-    return Evaluation(request, every[chosen].tolist(), found, warnings)
+        chosen = np.union1d(chosen, decimate(every, values[name], max(2, points // len(base)), keep))
+    return every[chosen].tolist(), {name: column[chosen] for name, column in values.items()}

@@ -13,7 +13,7 @@ import numpy as np
 
 from app.errors import escape
 from app.schedules.build import build, lower
-from app.schedules.compiled import compile_plan
+from app.schedules.compiled import CompiledPlan, compile_plan
 from app.schedules.durations import durations, resolve
 from app.schedules.ends import STEEP, ends, in_epochs, zeros
 from app.schedules.explain import Time, number, on_clock
@@ -49,19 +49,20 @@ def pitfalls(plan: Plan, start: int = 0) -> list[Warned]:
     A track that follows a metric is looked at as it is without reports.
     """
     whole = resolve(plan)
+    compiled = compile_plan(whole)
     found = [
         warning.under(f"/tracks/{escape(name)}" if name in plan.tracks else "/preset")
         for name, track in whole.tracks.items()
         if not isinstance(track, TrackSpec)
-        for warning in of_track(whole, name, start)
+        for warning in of_track(whole, compiled, name, start)
     ]
     return list(dict.fromkeys(found))  # the tracks of a preset share some
 
 
-def of_track(plan: Plan, name: str, start: int = 0) -> list[Warned]:
+def of_track(plan: Plan, compiled: CompiledPlan, name: str, start: int = 0) -> list[Warned]:
     """The warnings for one base track of a resolved plan, with pointers into its schedule."""
     with np.errstate(all="ignore"):  # the largest of numbers have no differences
-        seen = look(compile_plan(plan), name, start, plan.total_steps)
+        seen = look(compiled, name, start, plan.total_steps)
         return [] if seen is None else list(_of_track(plan.tracks[name], seen, plan, name.rpartition("/")[2] == "lr"))
 
 

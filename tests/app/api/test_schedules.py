@@ -39,6 +39,12 @@ def test_bytes(http: TestClient) -> None:
     assert np.array_equal(np.frombuffer(octets.content, dtype="<f8"), shown)
 
 
+def test_bytes_hold_no_warnings_and_none_are_looked_for(http: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("app.control.schedules.of_track")
+    body = {"schedule": {"kind": "constant", "value": 0.5}, "steps": [0, 1]}
+    assert http.post("/v1/schedules/evaluate", json=body, headers=OCTETS).content == np.full(2, 0.5, "<f8").tobytes()
+
+
 def test_bytes_of_a_plan_name_their_tracks(http: TestClient) -> None:
     plan = {"tracks": {"lr": RAMP, "a/lr": {"kind": "track", "of": "lr", "factor": 0.5}}}
     answer = http.post("/v1/schedules/evaluate", json={"plan": plan, "steps": [0, 50]}, headers=OCTETS)

@@ -1,11 +1,12 @@
 """Each pitfall that a spec can show is warned of, where it is, and a sound spec gets no warning."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from app.control.schedules import explain
-from app.schedules import pitfalls
+from app.schedules import CompiledPlan, compile_plan, pitfalls
 from schemas.evaluate import Explain
 from schemas.plans import Plan
 
@@ -243,3 +244,18 @@ def test_the_lowered_form_is_native_and_gives_the_same() -> None:
     assert again["lowered"] == answer["lowered"]
     assert again["segments"] == answer["segments"]
     assert [phase.get("steps") for phase in answer["lowered"]["phases"]] == [5, 35, None]
+
+
+def test_a_plan_is_compiled_once_however_many_tracks_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To find a compiled plan takes writing the whole of it: done for each of 64 tracks of 4,000, half a second."""
+    compiled: list[Plan] = []
+
+    def counted(plan: Plan) -> CompiledPlan:
+        compiled.append(plan)
+        return compile_plan(plan)
+
+    monkeypatch.setattr(import_module("app.schedules.pitfalls"), "compile_plan", counted)
+    ramp = {"kind": "ramp", "start": 1.0, "end": 0.0, "steps": 50}
+    plan = Plan.model_validate({"tracks": {f"{index}/lr": ramp for index in range(8)}, "total_steps": 100})
+    assert len(pitfalls(plan)) == 8
+    assert len(compiled) == 1
