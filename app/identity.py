@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+LONGEST_NAME = 200
 Role = Literal["read", "worker", "control", "approve", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Each may what those before it may: look; train; change runs; approve others' changes; do what is forbidden."""
@@ -27,6 +28,11 @@ class Identity:
 
 ANONYMOUS = Identity("anonymous", proven=False)
 """Everybody, where there are no tokens."""
+
+
+def is_name(text: str) -> bool:
+    """Whether it can stand beside a change: 1 to 200 characters that can be printed."""
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable()
 
 
 def matches(pattern: str, run: str) -> bool:

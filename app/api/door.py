@@ -25,10 +25,9 @@ from app.api.permissions import WINDOWS, is_open
 from app.control.access import Access, called, permit
 from app.control.context import Control
 from app.errors import Forbidden, Invalid, LockstepError
-from app.identity import ANONYMOUS, Identity
+from app.identity import ANONYMOUS, LONGEST_NAME, Identity, is_name
 
 WINDOWS_PATH = re.compile(r"/v1/runs/([^/\x00]+)/windows")
-LONGEST_AUTHOR = 200
 
 
 class Door:
@@ -92,8 +91,8 @@ def token_of(authorization: bytes) -> bytes:
 
 def _name(author: bytes) -> str:
     name = author.decode(errors="replace").strip()
-    if not 0 < len(name) <= LONGEST_AUTHOR or not name.isprintable():
-        raise Invalid.at("", f"Lockstep-Author is a name of 1 to {LONGEST_AUTHOR} characters that can be printed")
+    if not is_name(name):
+        raise Invalid.at("", f"Lockstep-Author is a name of 1 to {LONGEST_NAME} characters that can be printed")
     return name
 
 

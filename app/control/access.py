@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from app.errors import CannotStart, Forbidden, Unauthorized, Unavailable
-from app.identity import ANONYMOUS, ROLES, Identity, Role
+from app.identity import ANONYMOUS, LONGEST_NAME, ROLES, Identity, Role, is_name
 from app.store import Store, TokenRow
 
 KNOWN_SECONDS = 5.0
@@ -21,7 +21,6 @@ KNOWN_SECONDS = 5.0
 LOOKING_SECONDS = 0.5  # in which the one who looks has surely found it
 PREFIX = "lockstep_"  # what scanners of repositories can look for
 PATTERN = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._:-]{0,199}\*?")
-LONGEST_NAME = 200
 FEWEST_CHARACTERS = 32  # of an administrator's own token
 
 
@@ -124,7 +123,7 @@ def create_token(store: Store, name: str, role: Role, runs: str = "*") -> str:
 
     Several may have one name: to change a token, create another, hand it out, and revoke the one before.
     """
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+    if not is_name(name):
         raise CannotStart(f"a token is named for who has it, by 1 to {LONGEST_NAME} characters that can be printed")
     if role not in ROLES:
         raise CannotStart(f"there is no role {role!r}; the roles are {', '.join(ROLES)}")
