@@ -184,7 +184,7 @@ def _existing(control: Control, reader: Reader, request: RunCreate, posted: Json
         return known
     if run.status == "archived":
         raise archived(run)
-    found = _found(control, reader, run, request)
+    found = _found(control, reader, run, request.plan, posted)
     if request.if_exists != "keep" and posted != run.created_plan:
         where = "; ".join(f"{d.pointer}: {d.posted!r} here, {d.run!r} there" for d in found.differences[:3])
         raise RunExists(
@@ -219,7 +219,7 @@ def _replaced(
         return worked_out(control, reader, run, wanted, identity)
 
     def store(tx: Transaction, run: RunRow, worked: Change | None) -> Answer[FoundRun]:
-        found = _found(control, tx, run, request)
+        found = _found(control, tx, run, request.plan, posted)
         if worked is None:
             return 200, found
         store_revision(tx, run, worked)
@@ -234,12 +234,12 @@ def _replaced(
         raise Invalid(error.detail, errors=errors, **error.members) from None
 
 
-def _found(control: Control, reader: Reader, run: RunRow, request: RunCreate) -> FoundRun:
+def _found(control: Control, reader: Reader, run: RunRow, plan: Plan, posted: Json) -> FoundRun:
     """A run, and where the posted plan differs from the one that it was created with: a controller's changes apart."""
     shown = presenters.run(reader, control.cache, run, control.cache.curve(reader, run))
-    if request.plan.to_json() == run.created_plan:
+    if posted == run.created_plan:
         return FoundRun(**dict(shown))
-    differing = presenters.differences(_resolved(request.plan), _resolved(Plan.model_validate(run.created_plan)))
+    differing = presenters.differences(_resolved(plan), _resolved(Plan.model_validate(run.created_plan)))
     return FoundRun(**dict(shown), differences=list(islice(differing, SHOWN)))
 
 
