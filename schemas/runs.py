@@ -243,6 +243,9 @@ class Preview(Model):
     before: dict[TrackName, GappyColumn]
     after: dict[TrackName, GappyColumn]
     warnings: list[Warned]
+    steps_until: int | None = None
+    """As of a revision, as is `seconds_until`: what it would say now."""
+    seconds_until: float | None = None
 
 
 class RewindCreate(Model):

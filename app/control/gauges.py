@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 
 from app.control.context import Control
-from app.control.liveness import State, live, state_of
+from app.control.liveness import State, live, pace, state_of
 
 MOST_RUNS = 500  # the newest active ones
 
@@ -41,9 +40,9 @@ def gauges(control: Control, names: str = "*") -> list[Gauges]:
         for worker in known:
             states[state_of(row, worker, now)] += 1
         steps = [worker.step for worker in there]
-        paces = [worker.step_seconds for worker in there if worker.step_seconds is not None]
         in_hand = row.horizon - max(steps) if steps else None
-        seconds = in_hand * median(paces) if in_hand is not None and paces else None
+        each = pace(there)
+        seconds = in_hand * each if in_hand is not None and each is not None else None
         lag = max(steps) - min(steps) if steps else None
         found.append(Gauges(row.name, row.horizon, row.revision, in_hand, seconds, lag, states, events[row.id]))
     return found

@@ -1,6 +1,7 @@
 """Who is there (rule R11): a worker is lagging or lost after so much silence, by the database's clock."""
 
 from collections.abc import Iterable
+from statistics import median
 from typing import Literal
 
 from app.store import RunRow, WorkerRow
@@ -33,3 +34,9 @@ def live(run: RunRow, workers: Iterable[WorkerRow], now: float) -> list[WorkerRo
         for worker in workers
         if worker.attempt == run.attempt and state_of(run, worker, now) in ("active", "lagging")
     ]
+
+
+def pace(workers: Iterable[WorkerRow]) -> float | None:
+    """The median of what these workers say that a step takes, in seconds; None where none of them says it."""
+    paces = [worker.step_seconds for worker in workers if worker.step_seconds is not None]
+    return median(paces) if paces else None

@@ -4,7 +4,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from statistics import median
 
 from app.control import presenters
 from app.control.access import permit
@@ -15,7 +14,7 @@ from app.control.context import Control
 from app.control.curve import Curve
 from app.control.history import carried, dropped_by, history_of, rests_on
 from app.control.idempotency import Answer, Key
-from app.control.liveness import live, state_of
+from app.control.liveness import live, pace, state_of
 from app.control.values import BLOCK, planned_values, sampled
 from app.errors import BelowHorizon, Invalid, LockstepError, NotFound, RevisionMismatch, RevisionNeeded
 from app.identity import Identity
@@ -94,6 +93,8 @@ def preview(control: Control, name: str, request: RevisionCreate, identity: Iden
         before={track: shown["before", track] for track in tracks},
         after={track: shown["after", track] for track in tracks},
         warnings=list(planned.warnings),
+        steps_until=planned.steps_until,
+        seconds_until=planned.seconds_until,
     )
 
 
@@ -340,8 +341,8 @@ def _until(workers: Sequence[WorkerRow], step: int) -> tuple[int | None, float |
     if not workers:
         return None, None
     steps = max(0, step - max(worker.step for worker in workers))
-    paces = [worker.step_seconds for worker in workers if worker.step_seconds is not None]
-    return steps, steps * median(paces) if paces else None
+    seconds = pace(workers)
+    return steps, None if seconds is None else steps * seconds
 
 
 def _away(run: RunRow, workers: Sequence[WorkerRow], now: float) -> list[Warned]:

@@ -231,7 +231,7 @@ def change(
         state = client.run(run)
         shown = client.preview(run, action, from_step=at, force=force or None)
         if not as_json:
-            show_preview(shown, seconds_until(shown["from_step"], client.workers(run)))
+            show_preview(shown)
         elif preview:
             show_json(shown)
         if preview:
@@ -423,17 +423,11 @@ def interactive() -> bool:
     return sys.stdin.isatty()
 
 
-def seconds_until(step: int, workers: list[Answer]) -> float | None:
-    """How long the first live worker takes to get to a step, by its pace; None without one."""
-    live = [one for one in workers if one["state"] in ("active", "lagging") and one["step_seconds"] is not None]
-    first = max(live, key=lambda one: int(one["step"]), default=None)
-    return None if first is None else max(0.0, (step - first["step"]) * first["step_seconds"])
-
-
 # Showing
 
 
-def show_preview(preview: Answer, seconds: float | None) -> None:
+def show_preview(preview: Answer) -> None:
+    seconds = preview.get("seconds_until")
     when = "" if seconds is None else f", in about {seconds:.0f} s"
     console.print(f"from step {preview['from_step']} on{when}:")
     steps = preview["steps"]

@@ -476,6 +476,9 @@ def test_a_change_says_how_far_away_it_is(run: Run) -> None:
     assert run.revise({"kind": "scale", "factor": 0.5}, 90)["steps_until"] == 90
     run.window(8, "rank-1", at=5, step_seconds=0.5)
     run.window(8, "rank-2", at=2, step_seconds=0.1)
+    asked = RevisionCreate.model_validate({"action": {"kind": "scale", "factor": 0.5}, "from_step": 80})
+    shown = revisions.preview(run.control, run.name, asked, ANONYMOUS)
+    assert (shown.steps_until, shown.seconds_until) == (75, 75 * 0.3)
     made = run.revise({"kind": "scale", "factor": 0.5}, 80)
     assert (made["steps_until"], made["seconds_until"]) == (75, 75 * 0.3)
     assert run.revise({"kind": "scale", "factor": 0.5})["steps_until"] == run.get()["horizon"] - 5
